@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# tenfold_library(FOLDER LINK ...): one static library tenfold_<folder> of all sources in the calling folder.
+# tenfold_test(NAME SOURCES ... LINK ... LABELS ...): one GoogleTest program, found by ctest case by case.
+
+function(tenfold_library name)
+  cmake_parse_arguments(ARG "" "" "LINK;PRIVATE_LINK;EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  foreach(pattern IN LISTS ARG_EXCLUDE)
+    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${pattern})
+  endforeach()
+  add_library(tenfold_${name} STATIC ${sources})
+  target_include_directories(tenfold_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+  target_link_libraries(tenfold_${name} PUBLIC ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK})
+endfunction()
+
+function(tenfold_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(${name} PRIVATE TENFOLD_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                             TENFOLD_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  gtest_discover_tests(${name} PROPERTIES LABELS "${ARG_LABELS}" DISCOVERY_TIMEOUT 60)
+endfunction()
+if(TENFOLD_TESTS)
+  include(GoogleTest)
+endif()

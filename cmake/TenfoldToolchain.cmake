@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# Compiler flags, sanitizers, ccache, linker and the packages every part uses.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+add_compile_options(-Wno-missing-field-initializers)  # designated initialisers leave defaults out on purpose
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # clang 14 has no libgomp headers of its own; OpenMP is optional for the fuzz and tidy presets.
+  add_compile_options(-Wno-unknown-warning-option)
+endif()
+
+if(TENFOLD_SANITIZE)
+  add_compile_options(-fsanitize=${TENFOLD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  string(REPLACE "fuzzer-no-link," "" _link_sanitize "${TENFOLD_SANITIZE}")
+  add_link_options(-fsanitize=${_link_sanitize})
+endif()
+
+find_program(LLD_PROGRAM NAMES ld.lld ld.lld-14)
+if(LLD_PROGRAM AND NOT TENFOLD_SANITIZE)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(nlohmann_json REQUIRED)
+find_package(tomlplusplus REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(PNG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+find_package(OpenMP COMPONENTS CXX)
+if(TENFOLD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(TENFOLD_WITH_TORCH)
+  find_package(Torch REQUIRED)
+endif()

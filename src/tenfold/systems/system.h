@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface between a system and everything above it: program, report, documentation and tests know a system only
+// through this struct. Systems are listed in systems/registry.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tenfold/base/file_system.h"
+#include "tenfold/base/stop.h"
+#include "tenfold/config/field.h"
+#include "tenfold/report/html.h"
+#include "tenfold/systems/claim.h"
+
+namespace tenfold::systems {
+
+// What a verb may use of its surroundings. Set by the program; library users may build their own.
+struct Context {
+  FileSystem* files = nullptr;
+  const StopToken* stop = nullptr;
+  std::function<void(std::string_view line)> progress;  // goes to stderr; never null
+  std::uint64_t seed = 0;
+  Path out;  // the folder of --out; empty when not given
+};
+
+// What a verb hands back: both forms of the same result. The program prints one of them on stdout.
+struct Outcome {
+  std::shared_ptr<const nlohmann::json> json;  // one object
+  std::string text;                            // for a reader at a terminal
+  int exit_code = 0;                           // not 0 only when the result itself is a failure (check found errors)
+};
+
+Outcome make_outcome(nlohmann::json json, std::string text, int exit_code = 0);
+
+// The options struct of one verb, ready to be filled, and the verb bound to it.
+struct VerbCall {
+  std::shared_ptr<void> options;
+  config::Fields fields;
+  std::function<Outcome(Context&)> run;
+};
+
+struct Verb {
+  std::string name;                   // "break-search"
+  std::string summary;                // one line for the list of verbs
+  std::string description;            // paragraphs for --help
+  std::vector<std::string> examples;  // command lines that work on embedded data; each is run by a test
+  std::function<VerbCall()> prepare;
+};
+
+// make_verb<FitOptions>("fit", "...", "...", {"tenfold trends fit"}, [](const FitOptions&, Context&) -> Outcome {...})
+template <typename Options, typename Run>
+Verb make_verb(std::string name,
+               std::string summary,
+               std::string description,
+               std::vector<std::string> examples,
+               Run run) {
+  auto prepare = [run]() {
+    auto options = std::make_shared<Options>();
+    return VerbCall{options, config::Fields(*options), [options, run](Context& context) {
+                      return run(static_cast<const Options&>(*options), context);
+                    }};
+  };
+  return {std::move(name), std::move(summary), std::move(description), std::move(examples), prepare};
+}
+
+struct System {
+  std::string name;     // on the command line: "trends"
+  std::string title;    // "Compute trends"
+  std::string summary;  // one line: what a user does with it
+  std::string paper;    // authors, title, identifier
+  std::vector<Verb> verbs;
+  std::vector<Claim> claims;                           // for `reproduce`
+  std::function<report::Section(Context&)> demo;       // for `tenfold demo`; at most 60 s
+};
+
+}  // namespace tenfold::systems
