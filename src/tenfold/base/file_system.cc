@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tenfold/base/file_system.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "tenfold/base/error.h"
+
+namespace tenfold {
+namespace {
+
+[[noreturn]] void throw_errno(std::string_view action, const Path& path, int error) {
+  const std::string reason = std::generic_category().message(error);
+  const std::string what = fmt::format("cannot {} {}", action, path.string());
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      throw Error(ErrorClass::kResource,
+                  "file.no_space",
+                  {.what = what, .seen = reason, .remedy = "free disk space or choose another folder"});
+    case ENOENT:
+      throw Error(ErrorClass::kFile,
+                  "file.not_found",
+                  {.what = what, .seen = reason, .remedy = "check the path"});
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      throw Error(ErrorClass::kFile,
+                  "file.no_permission",
+                  {.what = what, .seen = reason, .remedy = "check the rights of the file and its folder"});
+    default:
+      throw Error(ErrorClass::kFile, "file.io", {.what = what, .seen = reason, .remedy = "check the disk and retry"});
+  }
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  int get() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
+
+ private:
+  int value_;
+};
+
+class RealFile final : public WritableFile {
+ public:
+  RealFile(Path path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+
+  void write(std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(descriptor_.get(), bytes.data(), bytes.size());
+      if (count < 0) {
+        if (errno == EINTR) continue;
+        throw_errno("write", path_, errno);
+      }
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+  }
+
+  void sync() override {
+    // Pipes and devices such as /dev/stdout cannot be synced; that is not a failure.
+    if (::fsync(descriptor_.get()) != 0 && errno != EINVAL && errno != EROFS) throw_errno("sync", path_, errno);
+  }
+
+  void close() override {
+    if (::close(descriptor_.release()) != 0) throw_errno("close", path_, errno);
+  }
+
+ private:
+  Path path_;
+  Descriptor descriptor_;
+};
+
+class RealFileSystem final : public FileSystem {
+ public:
+  std::unique_ptr<WritableFile> create(const Path& path) override {
+    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (descriptor < 0) throw_errno("create", path, errno);
+    return std::make_unique<RealFile>(path, descriptor);
+  }
+
+  void rename(const Path& from, const Path& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename a finished file to", to, errno);
+  }
+
+  void remove(const Path& path) override {
+    if (::remove(path.c_str()) != 0) throw_errno("remove", path, errno);
+  }
+
+  void make_directories(const Path& path) override {
+    std::error_code failure;
+    std::filesystem::create_directories(path, failure);
+    if (failure) throw_errno("create folder", path, failure.value());
+  }
+
+  void sync_directory(const Path& path) override {
+    const Descriptor folder(::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() < 0) throw_errno("open folder", path, errno);
+    if (::fsync(folder.get()) != 0 && errno != EINVAL && errno != EROFS) throw_errno("sync folder", path, errno);
+  }
+
+  std::uint64_t free_space(const Path& path) override {
+    struct statvfs info {};
+    if (::statvfs(path.empty() ? "." : path.c_str(), &info) != 0) throw_errno("ask the free space of", path, errno);
+    return std::uint64_t{info.f_bavail} * info.f_frsize;
+  }
+};
+
+// Opens a regular file for reading and gives its size. O_NONBLOCK: a FIFO must not hang the program.
+Descriptor open_regular(const Path& path, std::uint64_t limit, std::uint64_t& size) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) throw_errno("open", path, errno);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_errno("inspect", path, errno);
+  if (!S_ISREG(info.st_mode)) {
+    throw Error(ErrorClass::kFile,
+                "file.not_regular",
+                {.what = "cannot read " + path.string(),
+                 .seen = S_ISDIR(info.st_mode) ? "a folder" : "a device, pipe or socket",
+                 .wanted = "a regular file",
+                 .remedy = "copy the content into a file first"});
+  }
+  size = static_cast<std::uint64_t>(info.st_size);
+  if (size > limit) {
+    throw Error(ErrorClass::kFile,
+                "file.too_large",
+                {.what = path.string() + " is larger than the limit for this kind of file",
+                 .seen = fmt::format("{} bytes", size),
+                 .wanted = fmt::format("at most {} bytes", limit),
+                 .remedy = "check that it is the right file, or split it"});
+  }
+  return Descriptor(file.release());
+}
+
+void read_all(const Path& path, int descriptor, std::span<std::byte> target, std::size_t& filled) {
+  filled = 0;
+  while (filled < target.size()) {
+    const ssize_t count = ::read(descriptor, target.data() + filled, target.size() - filled);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      throw_errno("read", path, errno);
+    }
+    if (count == 0) return;  // the file shrank meanwhile: the caller keeps what there is
+    filled += static_cast<std::size_t>(count);
+  }
+}
+
+Path temporary_name(const Path& path) {
+  static std::atomic<unsigned> counter{0};
+  Path name = path;
+  name += fmt::format(".tmp-{}-{}", ::getpid(), counter++);
+  return name;
+}
+
+}  // namespace
+
+FileSystem& real_file_system() {
+  static RealFileSystem instance;
+  return instance;
+}
+
+std::string read_text_file(const Path& path, std::uint64_t limit) {
+  std::uint64_t size = 0;
+  const Descriptor file = open_regular(path, limit, size);
+  std::string text(size, '\0');
+  std::size_t filled = 0;
+  read_all(path, file.get(), std::as_writable_bytes(std::span(text.data(), text.size())), filled);
+  text.resize(filled);
+  return text;
+}
+
+std::vector<std::byte> read_binary_file(const Path& path, std::uint64_t limit) {
+  std::uint64_t size = 0;
+  const Descriptor file = open_regular(path, limit, size);
+  std::vector<std::byte> bytes(size);
+  std::size_t filled = 0;
+  read_all(path, file.get(), bytes, filled);
+  bytes.resize(filled);
+  return bytes;
+}
+
+void write_file_atomically(FileSystem& files, const Path& path, std::string_view content) {
+  write_file_atomically(files, path, [&](WritableFile& file) {
+    file.write(std::as_bytes(std::span(content.data(), content.size())));
+  });
+}
+
+void write_file_atomically(FileSystem& files,
+                           const Path& path,
+                           const std::function<void(WritableFile&)>& write_content) {
+  if (std::filesystem::is_directory(path)) throw_errno("write", path, EISDIR);
+  const Path temporary = temporary_name(path);
+  try {
+    const std::unique_ptr<WritableFile> file = files.create(temporary);
+    write_content(*file);
+    file->sync();
+    file->close();
+    files.rename(temporary, path);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);  // the first failure is the one to report
+    throw;
+  }
+  files.sync_directory(path.parent_path());
+}
+
+}  // namespace tenfold

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tenfold/base/threads.h"
+
+#include <sched.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tenfold/base/error.h"
+
+namespace tenfold {
+namespace {
+
+std::atomic<int> configured_threads{0};
+
+int affinity_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// Containers limit processor time by a cgroup quota that the affinity mask does not show.
+int cgroup_cores() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::string quota;
+  long period = 0;
+  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 1 << 20;
+  return std::max(1, static_cast<int>((std::stol(quota) + period - 1) / period));
+}
+
+}  // namespace
+
+int available_cores() { return std::min(affinity_cores(), cgroup_cores()); }
+
+void set_thread_count(int count) {
+  if (count < 1 || count > 1024) {
+    throw Error(ErrorClass::kUsage,
+                "threads.out_of_range",
+                {.what = "the number of threads cannot be used",
+                 .seen = std::to_string(count),
+                 .wanted = "1 to 1024",
+                 .remedy = "pass --threads " + std::to_string(available_cores()) + " or leave it out"});
+  }
+  configured_threads.store(count, std::memory_order_relaxed);
+#ifdef _OPENMP
+  omp_set_num_threads(count);
+#endif
+}
+
+int thread_count() {
+  const int count = configured_threads.load(std::memory_order_relaxed);
+  return count > 0 ? count : available_cores();
+}
+
+void parallel_for(std::size_t count,
+                  std::size_t grain,
+                  const std::function<void(std::size_t begin, std::size_t end)>& body) {
+  check_internal(grain > 0, "parallel_for: grain must be positive");
+  const std::size_t ranges = (count + grain - 1) / grain;
+  const auto run = [&](std::size_t range) { body(range * grain, std::min(count, (range + 1) * grain)); };
+  const int workers = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(thread_count()), ranges));
+  if (workers <= 1) {
+    for (std::size_t range = 0; range < ranges; ++range) run(range);
+    return;
+  }
+  std::vector<std::exception_ptr> failures(ranges);
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t range = next++; range < ranges; range = next++) {
+      try {
+        run(range);
+      } catch (...) {
+        failures[range] = std::current_exception();
+      }
+    }
+  };
+#ifdef _OPENMP
+#pragma omp parallel num_threads(workers)
+  work();
+#else
+  std::vector<std::jthread> pool;
+  for (int worker = 1; worker < workers; ++worker) pool.emplace_back(work);
+  work();
+  pool.clear();
+#endif
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+}  // namespace tenfold
