@@ -15,8 +15,14 @@ double now(clockid_t clock) {
 }  // namespace
 
 Stopwatch::Stopwatch() : wall_start_(now(CLOCK_MONOTONIC)), cpu_start_(now(CLOCK_PROCESS_CPUTIME_ID)) {}
-double Stopwatch::wall_seconds() const { return now(CLOCK_MONOTONIC) - wall_start_; }
-double Stopwatch::cpu_seconds() const { return now(CLOCK_PROCESS_CPUTIME_ID) - cpu_start_; }
-void Stopwatch::restart() { *this = Stopwatch(); }
+double Stopwatch::wall_seconds() const {
+  return now(CLOCK_MONOTONIC) - wall_start_;
+}
+double Stopwatch::cpu_seconds() const {
+  return now(CLOCK_PROCESS_CPUTIME_ID) - cpu_start_;
+}
+void Stopwatch::restart() {
+  *this = Stopwatch();
+}
 
 }  // namespace tenfold

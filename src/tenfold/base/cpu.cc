@@ -21,7 +21,9 @@ Registers cpuid(unsigned leaf, unsigned subleaf = 0) {
   return r;
 }
 
-bool bit(unsigned value, int position) { return (value >> position) & 1u; }
+bool bit(unsigned value, int position) {
+  return (value >> position) & 1u;
+}
 
 // Which register states the operating system saves (XCR0); a feature without it must not be used.
 unsigned saved_states(const Registers& leaf1) {
@@ -64,8 +66,8 @@ CpuInfo detect() {
   const Registers leaf7 = cpuid(7);
   const Registers leaf7_1 = cpuid(7, 1);
   info.avx2 = ymm && bit(leaf7.b, 5) && bit(leaf1.c, 12);
-  info.avx512 = zmm && bit(leaf7.b, 16) && bit(leaf7.b, 17) && bit(leaf7.b, 28) && bit(leaf7.b, 30) &&
-                bit(leaf7.b, 31);
+  info.avx512 =
+      zmm && bit(leaf7.b, 16) && bit(leaf7.b, 17) && bit(leaf7.b, 28) && bit(leaf7.b, 30) && bit(leaf7.b, 31);
   info.avx512_bf16 = info.avx512 && bit(leaf7_1.a, 5);
   info.avx512_vnni = info.avx512 && bit(leaf7.c, 11);
   info.amx = tiles && bit(leaf7.d, 24);

@@ -12,8 +12,8 @@ struct CpuInfo {
   std::string model_name;
   int family = 0;
   int model = 0;
-  bool avx2 = false;     // with FMA and operating-system support
-  bool avx512 = false;   // F, CD, BW, DQ, VL with operating-system support
+  bool avx2 = false;    // with FMA and operating-system support
+  bool avx512 = false;  // F, CD, BW, DQ, VL with operating-system support
   bool avx512_bf16 = false;
   bool avx512_vnni = false;
   bool amx = false;

@@ -18,12 +18,18 @@ std::string render(const ErrorText& text) {
 
 std::string_view to_string(ErrorClass error_class) {
   switch (error_class) {
-    case ErrorClass::kUsage: return "usage";
-    case ErrorClass::kConfig: return "config";
-    case ErrorClass::kData: return "data";
-    case ErrorClass::kFile: return "file";
-    case ErrorClass::kResource: return "resource";
-    case ErrorClass::kInternal: return "internal";
+    case ErrorClass::kUsage:
+      return "usage";
+    case ErrorClass::kConfig:
+      return "config";
+    case ErrorClass::kData:
+      return "data";
+    case ErrorClass::kFile:
+      return "file";
+    case ErrorClass::kResource:
+      return "resource";
+    case ErrorClass::kInternal:
+      return "internal";
   }
   return "internal";
 }
@@ -42,9 +48,10 @@ Error with_place(const Error& error, std::string_view place) {
 
 void check_internal(bool condition, std::string_view what) {
   if (condition) return;
-  throw Error(ErrorClass::kInternal,
-              "internal.broken_invariant",
-              {.what = std::string(what), .remedy = "this is a bug of tenfold: please report it with the command"});
+  throw Error(
+      ErrorClass::kInternal,
+      "internal.broken_invariant",
+      {.what = std::string(what), .remedy = "this is a bug of tenfold: please report it with the command"});
 }
 
 }  // namespace tenfold

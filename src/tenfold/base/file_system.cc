@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "tenfold/base/error.h"
 
@@ -27,9 +28,8 @@ namespace {
                   "file.no_space",
                   {.what = what, .seen = reason, .remedy = "free disk space or choose another folder"});
     case ENOENT:
-      throw Error(ErrorClass::kFile,
-                  "file.not_found",
-                  {.what = what, .seen = reason, .remedy = "check the path"});
+      throw Error(
+          ErrorClass::kFile, "file.not_found", {.what = what, .seen = reason, .remedy = "check the path"});
     case EACCES:
     case EPERM:
     case EROFS:
@@ -37,7 +37,8 @@ namespace {
                   "file.no_permission",
                   {.what = what, .seen = reason, .remedy = "check the rights of the file and its folder"});
     default:
-      throw Error(ErrorClass::kFile, "file.io", {.what = what, .seen = reason, .remedy = "check the disk and retry"});
+      throw Error(
+          ErrorClass::kFile, "file.io", {.what = what, .seen = reason, .remedy = "check the disk and retry"});
   }
 }
 
@@ -73,7 +74,8 @@ class RealFile final : public WritableFile {
 
   void sync() override {
     // Pipes and devices such as /dev/stdout cannot be synced; that is not a failure.
-    if (::fsync(descriptor_.get()) != 0 && errno != EINVAL && errno != EROFS) throw_errno("sync", path_, errno);
+    if (::fsync(descriptor_.get()) != 0 && errno != EINVAL && errno != EROFS)
+      throw_errno("sync", path_, errno);
   }
 
   void close() override {
@@ -110,12 +112,14 @@ class RealFileSystem final : public FileSystem {
   void sync_directory(const Path& path) override {
     const Descriptor folder(::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder.get() < 0) throw_errno("open folder", path, errno);
-    if (::fsync(folder.get()) != 0 && errno != EINVAL && errno != EROFS) throw_errno("sync folder", path, errno);
+    if (::fsync(folder.get()) != 0 && errno != EINVAL && errno != EROFS)
+      throw_errno("sync folder", path, errno);
   }
 
   std::uint64_t free_space(const Path& path) override {
     struct statvfs info {};
-    if (::statvfs(path.empty() ? "." : path.c_str(), &info) != 0) throw_errno("ask the free space of", path, errno);
+    if (::statvfs(path.empty() ? "." : path.c_str(), &info) != 0)
+      throw_errno("ask the free space of", path, errno);
     return std::uint64_t{info.f_bavail} * info.f_frsize;
   }
 };

@@ -46,8 +46,8 @@ inline constexpr std::uint64_t kDefaultReadLimit = std::uint64_t{1} << 30;
 std::string read_text_file(const Path& path, std::uint64_t limit = kDefaultReadLimit);
 std::vector<std::byte> read_binary_file(const Path& path, std::uint64_t limit = kDefaultReadLimit);
 
-// Writes beside `path` under a temporary name, syncs, renames over it and syncs the folder. On any failure the old
-// content of `path` is untouched and the temporary file is removed.
+// Writes beside `path` under a temporary name, syncs, renames over it and syncs the folder. On any failure
+// the old content of `path` is untouched and the temporary file is removed.
 void write_file_atomically(FileSystem& files, const Path& path, std::string_view content);
 void write_file_atomically(FileSystem& files,
                            const Path& path,

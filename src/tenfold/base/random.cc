@@ -53,7 +53,9 @@ std::uint64_t Generator::next_u64() {
   return low | (std::uint64_t{next_u32()} << 32);
 }
 
-double Generator::uniform() { return static_cast<double>(next_u64() >> 11) * 0x1.0p-53; }
+double Generator::uniform() {
+  return static_cast<double>(next_u64() >> 11) * 0x1.0p-53;
+}
 
 // Lemire, "Fast random integer generation in an interval", 2019: rejects the few words that would bias.
 std::uint32_t Generator::below(std::uint32_t bound) {
@@ -66,12 +68,15 @@ std::uint32_t Generator::below(std::uint32_t bound) {
 }
 
 double Generator::normal() {
-  // One value of each Box-Muller pair: the state stays a single index, so seek() needs no remembered second value.
+  // One value of each Box-Muller pair: the state stays a single index, so seek() needs no remembered second
+  // value.
   const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
   return radius * std::cos(2.0 * std::numbers::pi * uniform());
 }
 
-void Generator::seek(std::uint64_t index) { index_ = index; }
+void Generator::seek(std::uint64_t index) {
+  index_ = index;
+}
 
 void permutation(std::uint64_t seed, std::uint64_t stream, std::span<std::uint32_t> values) {
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint32_t>(i);

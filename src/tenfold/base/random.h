@@ -15,8 +15,8 @@ namespace tenfold::random {
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key);
 
-// A sequence addressed by index: key = seed, counter = (block, stream). Cheap to copy; not shared between threads.
-// Draws come in order from `index` 0; seek() jumps in O(1).
+// A sequence addressed by index: key = seed, counter = (block, stream). Cheap to copy; not shared between
+// threads. Draws come in order from `index` 0; seek() jumps in O(1).
 class Generator {
  public:
   using result_type = std::uint32_t;  // satisfies std::uniform_random_bit_generator
@@ -29,10 +29,10 @@ class Generator {
 
   std::uint32_t next_u32();
   std::uint64_t next_u64();
-  double uniform();                           // [0, 1), 53 bits
-  std::uint32_t below(std::uint32_t bound);   // unbiased integer in [0, bound); bound >= 1
-  double normal();                            // standard normal, Box-Muller, two words pairs a number
-  void seek(std::uint64_t index);             // index counts 32-bit words
+  double uniform();                          // [0, 1), 53 bits
+  std::uint32_t below(std::uint32_t bound);  // unbiased integer in [0, bound); bound >= 1
+  double normal();                           // standard normal, Box-Muller, two words pairs a number
+  void seek(std::uint64_t index);            // index counts 32-bit words
   std::uint64_t index() const { return index_; }
 
  private:

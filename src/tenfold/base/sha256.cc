@@ -15,7 +15,8 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  check_internal(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1, "SHA-256 cannot be initialised");
+  check_internal(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1,
+                 "SHA-256 cannot be initialised");
 }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
@@ -25,11 +26,14 @@ void Sha256::update(std::span<const std::byte> bytes) {
   check_internal(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1, "SHA-256 update failed");
 }
 
-void Sha256::update(std::string_view text) { update(std::as_bytes(std::span(text.data(), text.size()))); }
+void Sha256::update(std::string_view text) {
+  update(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 std::string Sha256::hex_digest() {
   std::array<unsigned char, 32> digest{};
-  check_internal(EVP_DigestFinal_ex(state_->context, digest.data(), nullptr) == 1, "SHA-256 cannot be finished");
+  check_internal(EVP_DigestFinal_ex(state_->context, digest.data(), nullptr) == 1,
+                 "SHA-256 cannot be finished");
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
   text.reserve(64);

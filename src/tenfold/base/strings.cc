@@ -39,7 +39,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return previous[b.size()];
 }
 
-// Length of the UTF-8 sequence that starts at `text`, 0 when it is not valid (RFC 3629, no surrogates or overlongs).
+// Length of the UTF-8 sequence that starts at `text`, 0 when it is not valid (RFC 3629, no surrogates or
+// overlongs).
 std::size_t utf8_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const auto continues = [&](std::size_t i, std::uint8_t low = 0x80, std::uint8_t high = 0xBF) {
@@ -72,7 +73,8 @@ std::string_view trim(std::string_view text) {
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   std::size_t begin = 0;
-  for (std::size_t end = text.find(separator); end != std::string_view::npos; end = text.find(separator, begin)) {
+  for (std::size_t end = text.find(separator); end != std::string_view::npos;
+       end = text.find(separator, begin)) {
     parts.emplace_back(text.substr(begin, end - begin));
     begin = end + 1;
   }
@@ -106,8 +108,12 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
-std::optional<double> parse_double(std::string_view text) { return parse_whole<double>(text); }
-std::optional<long long> parse_integer(std::string_view text) { return parse_whole<long long>(text); }
+std::optional<double> parse_double(std::string_view text) {
+  return parse_whole<double>(text);
+}
+std::optional<long long> parse_integer(std::string_view text) {
+  return parse_whole<long long>(text);
+}
 
 std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates) {
   const std::string lower = to_lower(name);
@@ -116,7 +122,8 @@ std::optional<std::string> nearest_name(std::string_view name, std::span<const s
   for (const std::string& candidate : candidates) {
     std::size_t distance = edit_distance(lower, to_lower(candidate));
     // "sig" is a fair guess for "sigma": a whole prefix counts as one edit.
-    if (lower.size() >= 3 && to_lower(candidate).starts_with(lower)) distance = std::min<std::size_t>(distance, 1);
+    if (lower.size() >= 3 && to_lower(candidate).starts_with(lower))
+      distance = std::min<std::size_t>(distance, 1);
     if (distance < best_distance) {
       best_distance = distance;
       best = &candidate;

@@ -11,20 +11,22 @@
 
 namespace tenfold {
 
-std::string_view trim(std::string_view text);             // ASCII white space
+std::string_view trim(std::string_view text);  // ASCII white space
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(std::span<const std::string> parts, std::string_view separator);
-std::string to_lower(std::string_view text);              // ASCII only
+std::string to_lower(std::string_view text);  // ASCII only
 bool is_valid_utf8(std::string_view text);
 
 // Whole-string number parsing: no locale, no trailing characters. nullopt when it is not such a number.
 std::optional<double> parse_double(std::string_view text);  // accepts 1e15, inf, nan
 std::optional<long long> parse_integer(std::string_view text);
 
-// The candidate with the smallest edit distance (Damerau-Levenshtein), if it is near enough to be a typing error.
+// The candidate with the smallest edit distance (Damerau-Levenshtein), if it is near enough to be a typing
+// error.
 std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates);
 
-// Safe to print on a terminal and in a log: control characters escaped, at most `limit` bytes, "..." when cut.
+// Safe to print on a terminal and in a log: control characters escaped, at most `limit` bytes, "..." when
+// cut.
 std::string printable(std::string_view text, std::size_t limit = 120);
 
 std::string shell_quote(std::string_view text);

@@ -39,7 +39,9 @@ int cgroup_cores() {
 
 }  // namespace
 
-int available_cores() { return std::min(affinity_cores(), cgroup_cores()); }
+int available_cores() {
+  return std::min(affinity_cores(), cgroup_cores());
+}
 
 void set_thread_count(int count) {
   if (count < 1 || count > 1024) {
@@ -67,7 +69,8 @@ void parallel_for(std::size_t count,
   check_internal(grain > 0, "parallel_for: grain must be positive");
   const std::size_t ranges = (count + grain - 1) / grain;
   const auto run = [&](std::size_t range) { body(range * grain, std::min(count, (range + 1) * grain)); };
-  const int workers = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(thread_count()), ranges));
+  const int workers =
+      static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(thread_count()), ranges));
   if (workers <= 1) {
     for (std::size_t range = 0; range < ranges; ++range) run(range);
     return;

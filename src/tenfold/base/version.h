@@ -6,7 +6,8 @@
 
 namespace tenfold {
 
-std::string_view version();   // "0.1.0"
-std::string_view revision();  // short commit id, "-dirty" appended when the tree had changes; "unknown" outside a clone
+std::string_view version();  // "0.1.0"
+std::string_view
+revision();  // short commit id, "-dirty" appended when the tree had changes; "unknown" outside a clone
 
 }  // namespace tenfold

@@ -10,8 +10,8 @@
 //     }
 //   };
 //
-// From that list come the TOML reader and writer, the command line, the JSON schema, help, range checks and the
-// hash of a run (config/toml.h, config/schema.h, config/apply.h).
+// From that list come the TOML reader and writer, the command line, the JSON schema, help, range checks and
+// the hash of a run (config/toml.h, config/schema.h, config/apply.h).
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@
 namespace tenfold::config {
 
 struct FieldInfo {
-  std::string help;                  // one line, no full stop
-  std::string unit;                  // "OOM", "s", "FLOP"; empty for none
+  std::string help;                                       // one line, no full stop
+  std::string unit;                                       // "OOM", "s", "FLOP"; empty for none
   double min = -std::numeric_limits<double>::infinity();  // inclusive; numbers and their lists
   double max = std::numeric_limits<double>::infinity();
   std::vector<std::string> choices;  // allowed texts; empty: any
@@ -86,7 +86,8 @@ std::string type_name(const FieldRef& ref);
 std::string to_toml_value(const FieldRef& ref);
 
 // Parses `text` as the command line gives it and stores it. Throws Error(kConfig, "config.bad_value" or
-// "config.out_of_range" or "config.not_a_choice") with value seen and wanted; `origin` says where the text came from.
+// "config.out_of_range" or "config.not_a_choice") with value seen and wanted; `origin` says where the text
+// came from.
 void set_from_text(const BoundField& field, std::string_view text, std::string_view origin);
 
 // Range, choices and required. Throws Error(kConfig).

@@ -9,9 +9,9 @@
 
 namespace tenfold::config {
 
-// Applies table [table] of `text` to `fields`. `known_tables`: other table names that may stand in the same file; any
-// other table, any top-level key and any unknown key inside [table] is an error with the nearest name.
-// `origin` is the file name for messages. Throws Error(kConfig).
+// Applies table [table] of `text` to `fields`. `known_tables`: other table names that may stand in the same
+// file; any other table, any top-level key and any unknown key inside [table] is an error with the nearest
+// name. `origin` is the file name for messages. Throws Error(kConfig).
 void apply_toml(const Fields& fields,
                 std::string_view text,
                 std::string_view table,

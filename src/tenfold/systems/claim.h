@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A claim: one sentence of a paper made measurable. `tenfold reproduce` runs claims and says which ones hold here.
+// A claim: one sentence of a paper made measurable. `tenfold reproduce` runs claims and says which ones hold
+// here.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ enum class Budget { kQuick, kFull };  // 60 seconds, or at most 3 hours, for all
 enum class Verdict { kReproduced, kNotReproduced, kNotSeparable };
 std::string_view to_string(Verdict verdict);  // "reproduced", "not_reproduced", "not_separable"
 
-// One run of a claim's experiment with one seed: named figures, the first-named metric of the claim among them.
+// One run of a claim's experiment with one seed: named figures, the first-named metric of the claim among
+// them.
 using Measurement = std::map<std::string, double>;
 
 struct ClaimRun {

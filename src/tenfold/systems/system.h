@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interface between a system and everything above it: program, report, documentation and tests know a system only
-// through this struct. Systems are listed in systems/registry.h.
+// The interface between a system and everything above it: program, report, documentation and tests know a
+// system only through this struct. Systems are listed in systems/registry.h.
 #pragma once
 
 #include <functional>
@@ -32,7 +32,7 @@ struct Context {
 struct Outcome {
   std::shared_ptr<const nlohmann::json> json;  // one object
   std::string text;                            // for a reader at a terminal
-  int exit_code = 0;                           // not 0 only when the result itself is a failure (check found errors)
+  int exit_code = 0;  // not 0 only when the result itself is a failure (check found errors)
 };
 
 Outcome make_outcome(nlohmann::json json, std::string text, int exit_code = 0);
@@ -52,7 +52,8 @@ struct Verb {
   std::function<VerbCall()> prepare;
 };
 
-// make_verb<FitOptions>("fit", "...", "...", {"tenfold trends fit"}, [](const FitOptions&, Context&) -> Outcome {...})
+// make_verb<FitOptions>("fit", "...", "...", {"tenfold trends fit"}, [](const FitOptions&, Context&) ->
+// Outcome {...})
 template <typename Options, typename Run>
 Verb make_verb(std::string name,
                std::string summary,
@@ -74,8 +75,8 @@ struct System {
   std::string summary;  // one line: what a user does with it
   std::string paper;    // authors, title, identifier
   std::vector<Verb> verbs;
-  std::vector<Claim> claims;                           // for `reproduce`
-  std::function<report::Section(Context&)> demo;       // for `tenfold demo`; at most 60 s
+  std::vector<Claim> claims;                      // for `reproduce`
+  std::function<report::Section(Context&)> demo;  // for `tenfold demo`; at most 60 s
 };
 
 }  // namespace tenfold::systems
