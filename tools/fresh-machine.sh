@@ -52,6 +52,7 @@ if [ "${TENFOLD_FRESH_NAMESPACE:-}" != own ]; then
 fi
 
 root=$(mktemp -d "$parent/tenfold-fresh.XXXXXX")
+chmod 755 "$root"  # it becomes "/" of an ordinary user
 mounted_below_root() { awk -v root="$root/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo | sort -r; }
 
 clean_up() {
