@@ -9,12 +9,12 @@
 namespace tenfold::report {
 
 struct PictureSize {
-  int width = 1000;   // pixels
+  int width = 1000;  // pixels
   int height = 640;
 };
 
-// The SVG text or PNG bytes of a chart. Throws Error(kResource, "report.no_gnuplot") with the package to install, or
-// Error(kInternal, "report.gnuplot_failed") with gnuplot's message.
+// The SVG text or PNG bytes of a chart. Throws Error(kResource, "report.no_gnuplot") with the package to
+// install, or Error(kInternal, "report.gnuplot_failed") with gnuplot's message.
 std::string to_svg(const Chart& chart, PictureSize size = {});
 std::string to_png(const Chart& chart, PictureSize size = {});
 

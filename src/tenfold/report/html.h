@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The self-contained HTML report: sections of prose, tables and interactive charts, page library embedded, no request
-// to any other host, opens from a file.
+// The self-contained HTML report: sections of prose, tables and interactive charts, page library embedded, no
+// request to any other host, opens from a file.
 #pragma once
 
 #include <string>
@@ -24,7 +24,7 @@ using Block = std::variant<Paragraph, Table, Chart, Preformatted>;
 
 // What one system puts into the report.
 struct Section {
-  std::string id;       // [a-z0-9_-]+
+  std::string id;  // [a-z0-9_-]+
   std::string title;
   std::string summary;  // one sentence under the title: the result, not the topic
   std::vector<Block> blocks;
@@ -34,10 +34,11 @@ struct Report {
   std::string title;
   std::string subtitle;
   std::vector<Section> sections;
-  std::string footer;   // version, machine, licences of the data
+  std::string footer;  // version, machine, licences of the data
 };
 
-// One HTML page. Charts carry a still SVG (by gnuplot) as fallback for printing and for readers without scripts.
+// One HTML page. Charts carry a still SVG (by gnuplot) as fallback for printing and for readers without
+// scripts.
 std::string to_html(const Report& report);
 
 }  // namespace tenfold::report
