@@ -69,12 +69,19 @@ Verb make_verb(std::string name,
   return {std::move(name), std::move(summary), std::move(description), std::move(examples), prepare};
 }
 
+// A named starting configuration: one TOML text with a table per verb (configs/<system>/<name>.toml).
+struct Preset {
+  std::string name;  // "demo", "small", "paper"
+  std::string toml;
+};
+
 struct System {
   std::string name;     // on the command line: "trends"
   std::string title;    // "Compute trends"
   std::string summary;  // one line: what a user does with it
   std::string paper;    // authors, title, identifier
   std::vector<Verb> verbs;
+  std::vector<Preset> presets;
   std::vector<Claim> claims;                      // for `reproduce`
   std::function<report::Section(Context&)> demo;  // for `tenfold demo`; at most 60 s
 };

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands beside the systems, one file each: list.cc, info.cc, reproduce.cc, demo.cc, documents.cc.
+#pragma once
+
+#include "tenfold/cli/program.h"
+
+namespace tenfold::cli {
+
+systems::Verb make_list_command();
+systems::Verb make_info_command();
+
+// These see the whole program. `program` is kept by reference count, since a program holds its own commands.
+using SharedProgram = std::shared_ptr<const Program>;
+systems::Verb make_reproduce_command(SharedProgram program);
+systems::Verb make_demo_command(SharedProgram program);
+systems::Verb make_completion_command(SharedProgram program);
+systems::Verb make_man_command(SharedProgram program);
+
+// Adds the commands above, each of which sees `program` as it is without them.
+void add_commands(Program& program);
+
+}  // namespace tenfold::cli

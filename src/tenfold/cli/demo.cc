@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// `tenfold demo`: every system's main job on embedded data, one report.html. Systems add sections through
+// systems::System::demo; nothing here knows a system.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tenfold/base/clock.h"
+#include "tenfold/base/cpu.h"
+#include "tenfold/base/threads.h"
+#include "tenfold/base/version.h"
+#include "tenfold/cli/commands.h"
+
+namespace tenfold::cli {
+namespace {
+
+struct DemoOptions {
+  std::vector<std::string> systems;
+  void visit_fields(auto&& field) { field("systems", systems, {.help = "only these systems, by name"}); }
+};
+
+bool wanted(const DemoOptions& options, const std::string& name) {
+  if (options.systems.empty()) return true;
+  for (const std::string& system : options.systems) {
+    if (system == name) return true;
+  }
+  return false;
+}
+
+// What of a section fits a terminal.
+std::string terminal_text(const report::Section& section) {
+  std::string text = fmt::format("\n== {} ==\n{}\n", section.title, section.summary);
+  for (const report::Block& block : section.blocks) {
+    if (const auto* table = std::get_if<report::Table>(&block)) text += "\n" + report::to_terminal(*table, 110);
+  }
+  return text;
+}
+
+systems::Outcome demo(const Program& program, const DemoOptions& options, systems::Context& context) {
+  const Path folder = context.out.empty() ? Path("demo") : context.out;
+  report::Report page{"Tenfold",
+                      "machine-learning systems that do more with less compute, run on this machine",
+                      {},
+                      fmt::format("tenfold {} ({}), {} threads on {}",
+                                  version(), revision(), thread_count(), cpu_info().model_name)};
+  nlohmann::json sections = nlohmann::json::array();
+  std::string text;
+  const auto add = [&](const std::string& name, const SectionMaker& make) {
+    context.progress(fmt::format("demo: {}", name));
+    const Stopwatch watch;
+    page.sections.push_back(make(context));
+    const report::Section& section = page.sections.back();
+    text += terminal_text(section);
+    sections.push_back({{"id", section.id},
+                        {"title", section.title},
+                        {"summary", section.summary},
+                        {"wall_seconds", watch.wall_seconds()},
+                        {"cpu_seconds", watch.cpu_seconds()}});
+  };
+  for (const systems::System& system : program.systems) {
+    if (system.demo && wanted(options, system.name)) add(system.title, system.demo);
+  }
+  for (const SectionMaker& make : program.machine_sections) add("this machine", make);
+  const Path file = folder / "report.html";
+  context.files->make_directories(folder);
+  write_file_atomically(*context.files, file, report::to_html(page));
+  text += fmt::format("\nThe report with charts: {}\n", file.string());
+  return systems::make_outcome({{"report", file.string()}, {"sections", sections}}, text);
+}
+
+}  // namespace
+
+systems::Verb make_demo_command(SharedProgram program) {
+  return systems::make_verb<DemoOptions>(
+      "demo",
+      "run every system's main job on embedded data and write one HTML report",
+      "Writes report.html into --out (default: demo). The page is self-contained and opens without a network.",
+      {"tenfold demo --out demo"},
+      [program](const DemoOptions& options, systems::Context& context) { return demo(*program, options, context); });
+}
+
+}  // namespace tenfold::cli

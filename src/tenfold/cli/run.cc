@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds the verb, runs it, prints the one result and turns every failure into an exit code.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "tenfold/base/error.h"
+#include "tenfold/base/log.h"
+#include "tenfold/base/strings.h"
+#include "tenfold/base/threads.h"
+#include "tenfold/base/version.h"
+#include "tenfold/cli/arguments.h"
+#include "tenfold/cli/command_tree.h"
+#include "tenfold/cli/program.h"
+#include "tenfold/cli/progress.h"
+#include "tenfold/cli/signals.h"
+#include "tenfold/config/schema.h"
+#include "tenfold/config/toml.h"
+
+namespace tenfold::cli {
+namespace {
+
+// Writes all of `text` and makes sure it arrived: a full disk behind a redirection must not look like success.
+void print(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
+  throw Error(ErrorClass::kFile,
+              "file.stdout",
+              {.what = "the result cannot be written to standard output", .remedy = "check where it is redirected to"});
+}
+
+std::string ends_with_newline(std::string text) {
+  if (text.empty() || text.back() != '\n') text += '\n';
+  return text;
+}
+
+// The verb on the command line and what its configuration may come from.
+struct Selection {
+  std::string command;  // "tenfold trends fit"
+  const systems::Verb* verb = nullptr;
+  const systems::System* system = nullptr;  // null for a command beside the systems
+  std::vector<std::string> words;           // what follows
+};
+
+[[noreturn]] void throw_unknown_command(const std::string& kind,
+                                        const std::string& seen,
+                                        const std::vector<std::string>& names) {
+  const auto nearest = nearest_name(seen, names);
+  throw Error(ErrorClass::kUsage,
+              "usage.unknown_command",
+              {.what = "unknown " + kind,
+               .seen = seen.empty() ? "nothing" : printable(seen),
+               .wanted = "one of " + join(names, ", "),
+               .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see tenfold --help"});
+}
+
+const systems::Verb* find_verb(const std::vector<systems::Verb>& verbs, const std::string& name) {
+  const auto found =
+      std::find_if(verbs.begin(), verbs.end(), [&](const systems::Verb& verb) { return verb.name == name; });
+  return found == verbs.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> names_of(const std::vector<systems::Verb>& verbs) {
+  std::vector<std::string> names;
+  for (const systems::Verb& verb : verbs) names.push_back(verb.name);
+  return names;
+}
+
+Selection select(const Program& program, const std::vector<std::string>& words) {
+  const std::string first = words.empty() ? "" : words[0];
+  for (const systems::System& system : program.systems) {
+    if (system.name != first) continue;
+    const std::string second = words.size() < 2 ? "" : words[1];
+    const systems::Verb* verb = find_verb(system.verbs, second);
+    if (verb == nullptr) throw_unknown_command("verb of tenfold " + first, second, names_of(system.verbs));
+    return {fmt::format("tenfold {} {}", first, second), verb, &system, {words.begin() + 2, words.end()}};
+  }
+  if (const systems::Verb* verb = find_verb(program.commands, first)) {
+    return {"tenfold " + first, verb, nullptr, {words.begin() + 1, words.end()}};
+  }
+  std::vector<std::string> names;
+  for (const systems::System& system : program.systems) names.push_back(system.name);
+  for (const std::string& name : names_of(program.commands)) names.push_back(name);
+  throw_unknown_command("command", first, names);
+}
+
+// --help wins over everything else on the line. Normally the launcher answers it; this serves embedded use.
+std::optional<std::string> help_text(const Program& program, const std::vector<std::string>& words) {
+  const auto end = std::find(words.begin(), words.end(), "--");
+  const bool asked = std::find(words.begin(), end, "--help") != end || std::find(words.begin(), end, "-h") != end ||
+                     (!words.empty() && words[0] == "help");
+  if (!asked && !words.empty()) return std::nullopt;
+  std::vector<std::string> path;
+  for (const std::string& word : words) {
+    if (word != "help" && !word.starts_with("-")) path.push_back(word);
+  }
+  const std::vector<CommandDoc> commands = describe(program);
+  for (std::size_t length = std::min<std::size_t>(2, path.size()) + 1; length-- > 0;) {
+    const std::vector<std::string> prefix(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(length));
+    for (const CommandDoc& command : commands) {
+      if (command.path == prefix) return help_page(command);
+    }
+  }
+  return help_page(commands.front());
+}
+
+log::Level to_level(const std::string& name) {
+  if (name == "debug") return log::Level::kDebug;
+  if (name == "info") return log::Level::kInfo;
+  if (name == "error") return log::Level::kError;
+  if (name == "off") return log::Level::kOff;
+  return log::Level::kWarning;
+}
+
+// The run folder: what was asked, resolved, and what came out.
+void write_run_folder(const Path& folder,
+                      const std::string& table,
+                      const config::Fields& fields,
+                      const nlohmann::json& result,
+                      const Arguments& arguments) {
+  FileSystem& files = real_file_system();
+  write_file_atomically(files, folder / "config.toml", config::to_toml(fields, table));
+  const nlohmann::json record = {{"result", result},
+                                 {"config", nlohmann::json::parse(config::to_json(fields))},
+                                 {"config_hash", config::hash(fields)},
+                                 {"seed", arguments.common.seed},
+                                 {"threads", thread_count()},
+                                 {"version", version()},
+                                 {"revision", revision()}};
+  write_file_atomically(files, folder / "result.json", record.dump(2) + "\n");
+}
+
+int run_verb(const Program& program, const Selection& selection, const Arguments& arguments, const systems::VerbCall& call) {
+  const CommonOptions& common = arguments.common;
+  ConfigSources sources{selection.verb->name, {}, {}, environment_settings()};
+  if (selection.system != nullptr) {
+    sources.tables = names_of(selection.system->verbs);
+    sources.presets = selection.system->presets;
+  }
+  if (common.print_schema) {
+    print(config::to_json_schema(call.fields, selection.command) + "\n");
+    return 0;
+  }
+  resolve(call.fields, arguments, sources);
+  if (common.print_config) {
+    print(config::to_toml(call.fields, selection.verb->name));
+    return 0;
+  }
+  set_thread_count(common.threads == 0 ? available_cores() : static_cast<int>(common.threads));
+  if (program.set_threads) program.set_threads(thread_count());
+  Progress progress(common.quiet);
+  systems::Context context;
+  context.files = &real_file_system();
+  context.stop = &install_signal_handlers();
+  context.progress = [&](std::string_view line) { progress.show(line); };
+  context.seed = common.seed;
+  context.out = common.out;
+  if (!common.out.empty()) context.files->make_directories(common.out);
+  const systems::Outcome outcome = call.run(context);
+  progress.finish();
+  if (!common.out.empty()) {
+    write_run_folder(common.out, selection.verb->name, call.fields, *outcome.json, arguments);
+  }
+  print(common.json ? outcome.json->dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
+                    : ends_with_newline(outcome.text));
+  return outcome.exit_code;
+}
+
+int report_error(const Error& error, bool json) {
+  const ErrorText& text = error.text();
+  std::string message = "tenfold: error: " + text.what + "\n";
+  if (!text.seen.empty()) message += "  seen:   " + text.seen + "\n";
+  if (!text.wanted.empty()) message += "  wanted: " + text.wanted + "\n";
+  if (!text.remedy.empty()) message += "  remedy: " + text.remedy + "\n";
+  std::fputs(message.c_str(), stderr);
+  if (json) {
+    const nlohmann::json object = {{"error",
+                                    {{"code", error.code()},
+                                     {"class", to_string(error.error_class())},
+                                     {"exit_code", error.exit_code()},
+                                     {"what", text.what},
+                                     {"seen", text.seen},
+                                     {"wanted", text.wanted},
+                                     {"remedy", text.remedy}}}};
+    std::puts(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  }
+  return error.exit_code();
+}
+
+int run_words(const Program& program, const std::vector<std::string>& words) {
+  if (!words.empty() && words[0] == "--version") {
+    print(fmt::format("tenfold {} ({})\n", version(), revision()));
+    return 0;
+  }
+  if (const auto help = help_text(program, words)) {
+    print(*help);
+    return 0;
+  }
+  const Selection selection = select(program, words);
+  const systems::VerbCall call = selection.verb->prepare();
+  const Arguments arguments = parse_arguments(call.fields, selection.command, selection.words);
+  log::set_level(to_level(arguments.common.log_level));
+  return run_verb(program, selection, arguments, call);
+}
+
+}  // namespace
+
+int run(const Program& program, int argc, const char* const* argv) {
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  try {
+    return run_words(program, words);
+  } catch (const Error& error) {
+    return report_error(error, json);
+  } catch (const std::bad_alloc&) {
+    return report_error(Error(ErrorClass::kResource,
+                              "resource.memory",
+                              {.what = "not enough memory", .remedy = "use a smaller input or a larger machine"}),
+                        json);
+  } catch (const std::exception& failure) {
+    return report_error(Error(ErrorClass::kInternal,
+                              "internal.exception",
+                              {.what = failure.what(), .remedy = "this is a bug of tenfold: please report it"}),
+                        json);
+  }
+}
+
+}  // namespace tenfold::cli

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tenfold/systems/registry.h"
+
+#include "tenfold/systems/compute_trends/command.h"
+
+namespace tenfold::systems {
+
+std::vector<System> core_systems() { return {compute_trends::make_system()}; }
+
+}  // namespace tenfold::systems

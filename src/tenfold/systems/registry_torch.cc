@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tenfold/systems/compute_trends/torch/flops_command.h"
+#include "tenfold/systems/registry.h"
+
+namespace tenfold::systems {
+
+std::vector<System> all_systems() {
+  std::vector<System> systems = core_systems();
+  for (System& system : systems) {
+    if (system.name == "trends") system.verbs.push_back(compute_trends::make_flops_verb());
+  }
+  return systems;
+}
+
+}  // namespace tenfold::systems
