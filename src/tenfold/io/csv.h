@@ -25,8 +25,9 @@ struct CsvLimits {
 };
 
 struct CsvOptions {
-  char separator = ',';    // ',', ';', '\t' or '|'; others throw Error(kUsage, "csv.bad_separator")
-  bool has_header = true;  // false: the first row is data and sets the number of fields
+  char separator = ',';     // ',', ';', '\t' or '|'; others throw Error(kUsage, "csv.bad_separator")
+  bool has_header = true;   // false: the first row is data and sets the number of fields
+  bool fixed_width = true;  // false: rows may have any number of fields, the caller checks row.size()
   CsvLimits limits;
 };
 
