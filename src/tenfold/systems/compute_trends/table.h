@@ -43,6 +43,8 @@ struct LeftOutRow {
   std::string name;
   std::int64_t line = 0;
   std::string reason;  // "no training compute", "outside 1952-01-01 <= date < 2010-01-01"
+  std::string code;    // "table.no_compute", "date.not_in_calendar", "filter.period", ...
+  bool bad = false;    // the row is wrong, not merely without data or outside a filter
 };
 
 // How one column of the file was understood.
@@ -104,6 +106,9 @@ struct Selection {
 // Throws Error(kUsage, "filter.unknown_domain") with the domains of the table when a domain occurs in no row.
 // An empty selection is not an error here: a fit says how many rows it needs.
 Selection select(const Table& table, const RowFilter& filter);
+
+// The organisations of a row, one text each: the cell split at ',' and ';'. Empty when the cell is.
+std::vector<std::string> organizations(const SystemRow& row);
 
 // Distinct domains of the table in alphabetical order; a cell "Language,Vision" counts as both.
 std::vector<std::string> domains(const Table& table);
