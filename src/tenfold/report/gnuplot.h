@@ -13,8 +13,10 @@ struct PictureSize {
   int height = 640;
 };
 
-// The SVG text or PNG bytes of a chart. Throws Error(kResource, "report.no_gnuplot") with the package to
-// install, or Error(kInternal, "report.gnuplot_failed") with gnuplot's message.
+// The SVG text or PNG bytes of a chart; the same chart gives the same bytes with the same gnuplot. Throws what
+// check() throws, Error(kUsage, "report.picture_size") unless both sides are 200 to 8000 pixels, Error(kResource,
+// "report.no_gnuplot") with the package to install, Error(kResource, "report.gnuplot_slow") after 60 seconds, or
+// Error(kInternal, "report.gnuplot_failed") with gnuplot's message.
 std::string to_svg(const Chart& chart, PictureSize size = {});
 std::string to_png(const Chart& chart, PictureSize size = {});
 
