@@ -53,6 +53,8 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/tenfoldConfig.cmake.in
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/tenfoldConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/tenfoldConfig.cmake ${PROJECT_BINARY_DIR}/tenfoldConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tenfold COMPONENT core)
+# Relative, so that the installed tree may be moved and CPack may choose another prefix.
+file(RELATIVE_PATH pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/packaging/tenfold-core.pc.in ${PROJECT_BINARY_DIR}/tenfold-core.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tenfold-core.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT core)
 
