@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 #include <utility>
@@ -97,6 +98,16 @@ class RealFileSystem final : public FileSystem {
 
   void rename(const Path& from, const Path& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) throw_errno("rename a finished file to", to, errno);
+  }
+
+  void exchange(const Path& a, const Path& b) override {
+    if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return;
+    if (errno != EINVAL && errno != ENOSYS) throw_errno("exchange a finished folder with", b, errno);
+    throw Error(ErrorClass::kFile,
+                "file.cannot_exchange",
+                {.what = "cannot replace " + b.string() + " in one step",
+                 .seen = "a file system without atomic exchange",
+                 .remedy = "remove or rename it first, or choose another name"});
   }
 
   void remove(const Path& path) override {

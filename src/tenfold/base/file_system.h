@@ -31,7 +31,10 @@ class FileSystem {
   virtual ~FileSystem() = default;
   virtual std::unique_ptr<WritableFile> create(const Path& path) = 0;  // O_CREAT|O_TRUNC, 0644
   virtual void rename(const Path& from, const Path& to) = 0;           // atomic replace
-  virtual void remove(const Path& path) = 0;                           // a file or an empty folder
+  // Swaps two existing files or folders atomically: how a whole folder is replaced without a moment in which it is missing.
+  // Throws Error(kFile, "file.cannot_exchange") where the file system does not offer it (NFS, some FUSE).
+  virtual void exchange(const Path& a, const Path& b) = 0;
+  virtual void remove(const Path& path) = 0;  // a file or an empty folder
   virtual void make_directories(const Path& path) = 0;
   virtual void sync_directory(const Path& path) = 0;
   virtual std::uint64_t free_space(const Path& path) = 0;  // bytes available to this user
@@ -47,7 +50,10 @@ std::string read_text_file(const Path& path, std::uint64_t limit = kDefaultReadL
 std::vector<std::byte> read_binary_file(const Path& path, std::uint64_t limit = kDefaultReadLimit);
 
 // Writes beside `path` under a temporary name, syncs, renames over it and syncs the folder. On any failure
-// the old content of `path` is untouched and the temporary file is removed.
+// the old content of `path` is untouched and the temporary file is removed; only when the last step, the sync
+// of the folder, fails is the new content already in place (whole, but a power cut may still undo the rename).
+// A symbolic link is replaced, never written through. A folder, device, FIFO or socket is refused with
+// "file.not_regular".
 void write_file_atomically(FileSystem& files, const Path& path, std::string_view content);
 void write_file_atomically(FileSystem& files,
                            const Path& path,

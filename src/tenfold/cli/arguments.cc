@@ -20,7 +20,9 @@ namespace {
 constexpr std::uint64_t kConfigFileLimit = 1 << 20;
 constexpr std::string_view kEnvironmentPrefix = "TENFOLD_SET_";
 
-bool is_switch(const config::BoundField& field) { return std::holds_alternative<bool*>(field.ref); }
+bool is_switch(const config::BoundField& field) {
+  return std::holds_alternative<bool*>(field.ref);
+}
 
 bool is_list(const config::BoundField& field) {
   return std::holds_alternative<std::vector<std::int64_t>*>(field.ref) ||
@@ -163,7 +165,9 @@ std::vector<FlagDoc> field_flags(const config::Fields& fields) {
   return flags;
 }
 
-Arguments parse_arguments(const config::Fields& fields, const std::string& command, std::span<const std::string> words) {
+Arguments parse_arguments(const config::Fields& fields,
+                          const std::string& command,
+                          std::span<const std::string> words) {
   Arguments arguments;
   CLI::App app;
   app.set_help_flag();  // the program's own help pages are used
@@ -178,7 +182,8 @@ Arguments parse_arguments(const config::Fields& fields, const std::string& comma
       app.add_flag(flag_spellings(field) + ",!" + negated, switches[field.path]);
     } else {
       CLI::Option* option = app.add_option(flag_spellings(field), values[field.path])->expected(1);
-      option->multi_option_policy(is_list(field) ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::Throw);
+      option->multi_option_policy(is_list(field) ? CLI::MultiOptionPolicy::TakeAll
+                                                 : CLI::MultiOptionPolicy::Throw);
       if (is_list(field) && field.info.positional) option->expected(-1);
     }
   }
@@ -196,7 +201,8 @@ Arguments parse_arguments(const config::Fields& fields, const std::string& comma
   for (const config::BoundField& field : fields.all()) {
     if (app.count(flag_name(field.path)) == 0) continue;
     arguments.flags.emplace_back(
-        field.path, is_switch(field) ? (switches[field.path] ? "true" : "false") : join(values[field.path], ","));
+        field.path,
+        is_switch(field) ? (switches[field.path] ? "true" : "false") : join(values[field.path], ","));
   }
   return arguments;
 }
@@ -204,19 +210,21 @@ Arguments parse_arguments(const config::Fields& fields, const std::string& comma
 void resolve(const config::Fields& fields, const Arguments& arguments, const ConfigSources& sources) {
   const CommonOptions& common = arguments.common;
   if (!common.preset.empty()) {
-    const auto found = std::find_if(sources.presets.begin(), sources.presets.end(), [&](const systems::Preset& preset) {
-      return preset.name == common.preset;
-    });
+    const auto found =
+        std::find_if(sources.presets.begin(), sources.presets.end(), [&](const systems::Preset& preset) {
+          return preset.name == common.preset;
+        });
     if (found == sources.presets.end()) {
       std::vector<std::string> names;
       for (const systems::Preset& preset : sources.presets) names.push_back(preset.name);
       const auto nearest = nearest_name(common.preset, names);
-      throw Error(ErrorClass::kConfig,
-                  "config.unknown_preset",
-                  {.what = "there is no such preset",
-                   .seen = printable(common.preset),
-                   .wanted = names.empty() ? "no preset: this command has none" : "one of " + join(names, ", "),
-                   .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "leave --preset out"});
+      throw Error(
+          ErrorClass::kConfig,
+          "config.unknown_preset",
+          {.what = "there is no such preset",
+           .seen = printable(common.preset),
+           .wanted = names.empty() ? "no preset: this command has none" : "one of " + join(names, ", "),
+           .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "leave --preset out"});
     }
     config::apply_toml(fields, found->toml, sources.verb, sources.tables, "preset " + found->name);
   }
@@ -244,7 +252,8 @@ std::vector<std::pair<std::string, std::string>> environment_settings() {
     const std::size_t equals = text.find('=');
     if (!text.starts_with(kEnvironmentPrefix) || equals == std::string_view::npos) continue;
     std::string key = to_lower(text.substr(kEnvironmentPrefix.size(), equals - kEnvironmentPrefix.size()));
-    for (std::size_t at = key.find("__"); at != std::string::npos; at = key.find("__", at)) key.replace(at, 2, ".");
+    for (std::size_t at = key.find("__"); at != std::string::npos; at = key.find("__", at))
+      key.replace(at, 2, ".");
     settings.emplace_back(key, text.substr(equals + 1));
   }
   std::sort(settings.begin(), settings.end());

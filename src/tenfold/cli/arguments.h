@@ -46,11 +46,13 @@ std::vector<FlagDoc> field_flags(const config::Fields& fields);
 std::string flag_name(std::string_view field_path);
 
 // Splits the words after the verb. Throws Error(kUsage) with nearest names for unknown flags.
-Arguments parse_arguments(const config::Fields& fields, const std::string& command, std::span<const std::string> words);
+Arguments parse_arguments(const config::Fields& fields,
+                          const std::string& command,
+                          std::span<const std::string> words);
 
 struct ConfigSources {
-  std::string verb;                          // table name in TOML files
-  std::vector<std::string> tables;           // all verbs of the system: other tables a file may hold
+  std::string verb;                 // table name in TOML files
+  std::vector<std::string> tables;  // all verbs of the system: other tables a file may hold
   std::vector<systems::Preset> presets;
   std::vector<std::pair<std::string, std::string>> environment;  // TENFOLD_SET_* as (key, value)
 };

@@ -63,9 +63,11 @@ CommandDoc describe_verb(const systems::Verb& verb, std::vector<std::string> pat
   for (const config::BoundField& field : call.fields.all()) {
     if (!field.info.positional) continue;
     std::string name = field.path;
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c == '_' ? '-' : std::toupper(c); });
+    std::transform(
+        name.begin(), name.end(), name.begin(), [](char c) { return c == '_' ? '-' : std::toupper(c); });
     const bool list = config::type_name(field.ref).starts_with("a list");
-    doc.arguments.push_back(field.info.required ? name + (list ? "..." : "") : "[" + name + (list ? "..." : "") + "]");
+    doc.arguments.push_back(field.info.required ? name + (list ? "..." : "")
+                                                : "[" + name + (list ? "..." : "") + "]");
   }
   return doc;
 }
@@ -79,7 +81,8 @@ std::vector<CommandDoc> describe(const Program& program) {
       "Machine-learning systems of early 2022 as one toolkit on LibTorch, for a plain CPU. "
       "Every command prints help with --help and one JSON object with --json.";
   docs[0].examples = {"tenfold demo", "tenfold trends fit", "tenfold doctor"};
-  for (const systems::System& system : program.systems) docs[0].children.emplace_back(system.name, system.summary);
+  for (const systems::System& system : program.systems)
+    docs[0].children.emplace_back(system.name, system.summary);
   for (const systems::Verb& verb : program.commands) docs[0].children.emplace_back(verb.name, verb.summary);
   for (const systems::System& system : program.systems) {
     CommandDoc doc;
@@ -88,7 +91,8 @@ std::vector<CommandDoc> describe(const Program& program) {
     doc.description = system.title + ". Paper: " + system.paper;
     for (const systems::Verb& verb : system.verbs) doc.children.emplace_back(verb.name, verb.summary);
     docs.push_back(std::move(doc));
-    for (const systems::Verb& verb : system.verbs) docs.push_back(describe_verb(verb, {system.name, verb.name}));
+    for (const systems::Verb& verb : system.verbs)
+      docs.push_back(describe_verb(verb, {system.name, verb.name}));
   }
   for (const systems::Verb& verb : program.commands) docs.push_back(describe_verb(verb, {verb.name}));
   return docs;

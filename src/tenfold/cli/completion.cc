@@ -34,8 +34,9 @@ std::string bash(const std::vector<CommandDoc>& commands) {
     for (const CommandDoc& command : commands) {
       if (command.path.size() != depth) continue;
       const std::string path = join(command.path, " ");
-      const std::string pattern = command.children.empty() && depth == 1 ? fmt::format("\"{0}\"|\"{0} \"*", path)
-                                                                         : fmt::format("\"{}\"", path);
+      const std::string pattern = command.children.empty() && depth == 1
+                                      ? fmt::format("\"{0}\"|\"{0} \"*", path)
+                                      : fmt::format("\"{}\"", path);
       text += fmt::format("    {}) words=\"{}\" ;;\n", pattern, join(words_of(command), " "));
     }
   }
@@ -84,7 +85,9 @@ std::string completion_script(const std::vector<CommandDoc>& commands, const std
   if (shell == "fish") return fish(commands);
   throw Error(ErrorClass::kUsage,
               "usage.unknown_shell",
-              {.what = "there is no completion for this shell", .seen = printable(shell), .wanted = "bash, zsh or fish"});
+              {.what = "there is no completion for this shell",
+               .seen = printable(shell),
+               .wanted = "bash, zsh or fish"});
 }
 
 }  // namespace tenfold::cli

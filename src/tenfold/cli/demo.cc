@@ -31,18 +31,20 @@ bool wanted(const DemoOptions& options, const std::string& name) {
 std::string terminal_text(const report::Section& section) {
   std::string text = fmt::format("\n== {} ==\n{}\n", section.title, section.summary);
   for (const report::Block& block : section.blocks) {
-    if (const auto* table = std::get_if<report::Table>(&block)) text += "\n" + report::to_terminal(*table, 110);
+    if (const auto* table = std::get_if<report::Table>(&block))
+      text += "\n" + report::to_terminal(*table, 110);
   }
   return text;
 }
 
 systems::Outcome demo(const Program& program, const DemoOptions& options, systems::Context& context) {
   const Path folder = context.out.empty() ? Path("demo") : context.out;
-  report::Report page{"Tenfold",
-                      "machine-learning systems that do more with less compute, run on this machine",
-                      {},
-                      fmt::format("tenfold {} ({}), {} threads on {}",
-                                  version(), revision(), thread_count(), cpu_info().model_name)};
+  report::Report page{
+      "Tenfold",
+      "machine-learning systems that do more with less compute, run on this machine",
+      {},
+      fmt::format(
+          "tenfold {} ({}), {} threads on {}", version(), revision(), thread_count(), cpu_info().model_name)};
   nlohmann::json sections = nlohmann::json::array();
   std::string text;
   const auto add = [&](const std::string& name, const SectionMaker& make) {
@@ -74,9 +76,12 @@ systems::Verb make_demo_command(SharedProgram program) {
   return systems::make_verb<DemoOptions>(
       "demo",
       "run every system's main job on embedded data and write one HTML report",
-      "Writes report.html into --out (default: demo). The page is self-contained and opens without a network.",
+      "Writes report.html into --out (default: demo). The page is self-contained and opens without a "
+      "network.",
       {"tenfold demo --out demo"},
-      [program](const DemoOptions& options, systems::Context& context) { return demo(*program, options, context); });
+      [program](const DemoOptions& options, systems::Context& context) {
+        return demo(*program, options, context);
+      });
 }
 
 }  // namespace tenfold::cli

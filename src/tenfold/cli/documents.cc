@@ -11,7 +11,9 @@ namespace {
 struct CompletionOptions {
   std::string shell = "bash";
   void visit_fields(auto&& field) {
-    field("shell", shell, {.help = "shell to complete in", .choices = {"bash", "zsh", "fish"}, .positional = true});
+    field("shell",
+          shell,
+          {.help = "shell to complete in", .choices = {"bash", "zsh", "fish"}, .positional = true});
   }
 };
 

@@ -70,7 +70,9 @@ bool wants_help(const std::vector<std::string_view>& words) {
   return false;
 }
 
-void set_default(const char* name, const std::string& value) { ::setenv(name, value.c_str(), 0); }
+void set_default(const char* name, const std::string& value) {
+  ::setenv(name, value.c_str(), 0);
+}
 
 // OpenMP and BLAS read their thread count when they are loaded.
 void prepare_threads(const std::vector<std::string_view>& words) {
@@ -100,7 +102,9 @@ void prepare_blas(char** argv) {
   if (openblas == nullptr) return;  // another BLAS serves; `tenfold doctor` says which
   ::dlopen((folder / "libblas.so.3").c_str(), RTLD_NOW | RTLD_GLOBAL);
   const auto corename = reinterpret_cast<char* (*)()>(::dlsym(openblas, "openblas_get_corename"));
-  if (corename == nullptr || std::getenv("OPENBLAS_CORETYPE") != nullptr || std::getenv(kRestarted) != nullptr) return;
+  if (corename == nullptr || std::getenv("OPENBLAS_CORETYPE") != nullptr ||
+      std::getenv(kRestarted) != nullptr)
+    return;
   const auto better = better_coretype(corename(), tenfold::cpu_info());
   if (!better) return;
   ::setenv("OPENBLAS_CORETYPE", better->c_str(), 1);
@@ -109,7 +113,8 @@ void prepare_blas(char** argv) {
 }
 
 void* load_app(const fs::path& folder, std::string_view name) {
-  for (const fs::path& place : {folder / ".." / "lib", folder / ".." / "lib" / "tenfold",
+  for (const fs::path& place : {folder / ".." / "lib",
+                                folder / ".." / "lib" / "tenfold",
                                 folder / ".." / "lib" / TENFOLD_MULTIARCH / "tenfold"}) {
     const fs::path file = place / name;
     std::error_code ignored;
@@ -131,7 +136,10 @@ int main(int argc, char** argv) {
   const std::vector<Page> all = pages();
   const Page& page = find_page(all, words);
   if (wants_help(words)) {
-    return std::fwrite(page.text.data(), 1, page.text.size(), stdout) == page.text.size() && !std::fflush(stdout) ? 0 : 5;
+    return std::fwrite(page.text.data(), 1, page.text.size(), stdout) == page.text.size() &&
+                   !std::fflush(stdout)
+               ? 0
+               : 5;
   }
   if (words[0] == "--version") {
     std::printf("tenfold %.*s (%.*s)\n",
@@ -150,7 +158,8 @@ int main(int argc, char** argv) {
     app = load_app(folder, "libtenfold_app.so");
   }
   if (app == nullptr) app = load_app(folder, "libtenfold_app_core.so");
-  const auto run = app == nullptr ? nullptr : reinterpret_cast<int (*)(int, char**)>(::dlsym(app, "tenfold_app_main"));
+  const auto run =
+      app == nullptr ? nullptr : reinterpret_cast<int (*)(int, char**)>(::dlsym(app, "tenfold_app_main"));
   if (run == nullptr) {
     std::fprintf(stderr,
                  "tenfold: error: libtenfold_app.so is not beside the program\n"

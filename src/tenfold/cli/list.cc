@@ -22,7 +22,8 @@ systems::Outcome list(const ListOptions& options, systems::Context&) {
   for (const systems::SystemState& system : systems::roadmap()) {
     if (!options.state.empty() && system.state != options.state) continue;
     table.rows.push_back({system.name, system.title, system.state, system.use});
-    systems.push_back({{"name", system.name}, {"title", system.title}, {"state", system.state}, {"use", system.use}});
+    systems.push_back(
+        {{"name", system.name}, {"title", system.title}, {"state", system.state}, {"use", system.use}});
   }
   return systems::make_outcome({{"systems", systems}}, report::to_terminal(table));
 }
@@ -30,8 +31,11 @@ systems::Outcome list(const ListOptions& options, systems::Context&) {
 }  // namespace
 
 systems::Verb make_list_command() {
-  return systems::make_verb<ListOptions>(
-      "list", "list the systems and their state", "", {"tenfold list", "tenfold list --state works --json"}, list);
+  return systems::make_verb<ListOptions>("list",
+                                         "list the systems and their state",
+                                         "",
+                                         {"tenfold list", "tenfold list --state works --json"},
+                                         list);
 }
 
 }  // namespace tenfold::cli

@@ -56,9 +56,11 @@ std::string man_page(const std::vector<CommandDoc>& commands) {
   }
   text +=
       ".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 2\nwrong command line\n.TP\n.B 3\nwrong configuration\n"
-      ".TP\n.B 4\nwrong data\n.TP\n.B 5\na file cannot be read or written\n.TP\n.B 6\nnot enough memory, disk or a\n"
+      ".TP\n.B 4\nwrong data\n.TP\n.B 5\na file cannot be read or written\n.TP\n.B 6\nnot enough memory, "
+      "disk or a\n"
       "missing program\n.TP\n.B 70\na bug of tenfold\n"
-      ".SH ENVIRONMENT\n.TP\n.B TENFOLD_SET_KEY\nsets a key of the configuration; two underscores stand for a dot\n"
+      ".SH ENVIRONMENT\n.TP\n.B TENFOLD_SET_KEY\nsets a key of the configuration; two underscores stand for "
+      "a dot\n"
       ".TP\n.B NO_COLOR\nno colours in logs\n";
   return text;
 }

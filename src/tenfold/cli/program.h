@@ -15,9 +15,9 @@ using SectionMaker = std::function<report::Section(systems::Context&)>;
 
 struct Program {
   std::vector<systems::System> systems;
-  std::vector<systems::Verb> commands;          // `tenfold NAME ...` beside the systems
-  std::vector<SectionMaker> machine_sections;   // what `tenfold demo` says of the machine
-  std::function<void(int threads)> set_threads; // hands the thread setting to every library in the process
+  std::vector<systems::Verb> commands;           // `tenfold NAME ...` beside the systems
+  std::vector<SectionMaker> machine_sections;    // what `tenfold demo` says of the machine
+  std::function<void(int threads)> set_threads;  // hands the thread setting to every library in the process
 };
 
 // The part without LibTorch.

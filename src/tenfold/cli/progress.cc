@@ -8,7 +8,9 @@
 namespace tenfold::cli {
 
 Progress::Progress(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  finish();
+}
 
 void Progress::show(std::string_view line) {
   if (quiet_) return;

@@ -27,9 +27,13 @@ struct ReproduceOptions {
 
   void visit_fields(auto&& field) {
     field("system", system, {.help = "system whose claims to run, or all", .positional = true});
-    field("budget", budget, {.help = "quick: 60 seconds a system; full: up to 3 hours", .choices = {"quick", "full"}});
+    field("budget",
+          budget,
+          {.help = "quick: 60 seconds a system; full: up to 3 hours", .choices = {"quick", "full"}});
     field("claims", claims, {.help = "only these claims, by id"});
-    field("cache", cache, {.help = "folder for finished runs; default: the user's cache folder", .affects_result = false});
+    field("cache",
+          cache,
+          {.help = "folder for finished runs; default: the user's cache folder", .affects_result = false});
     field("fresh", fresh, {.help = "run again what is in the cache", .affects_result = false});
   }
 };
@@ -45,9 +49,12 @@ Path default_cache() {
 }
 
 // A build with local changes has no name of its own: its runs must not be taken for another's.
-bool cacheable_build() { return !revision().ends_with("-dirty") && revision() != "unknown"; }
+bool cacheable_build() {
+  return !revision().ends_with("-dirty") && revision() != "unknown";
+}
 
-std::vector<systems::Claim> chosen_claims(const systems::System& system, const std::vector<std::string>& wanted) {
+std::vector<systems::Claim> chosen_claims(const systems::System& system,
+                                          const std::vector<std::string>& wanted) {
   if (wanted.empty()) return system.claims;
   std::vector<systems::Claim> chosen;
   std::vector<std::string> names;
@@ -86,24 +93,30 @@ std::vector<const systems::System*> chosen_systems(const Program& program, const
                .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see tenfold list"});
 }
 
-systems::Outcome reproduce(const Program& program, const ReproduceOptions& options, systems::Context& context) {
+systems::Outcome reproduce(const Program& program,
+                           const ReproduceOptions& options,
+                           systems::Context& context) {
   systems::ClaimRunnerOptions runner;
   runner.budget = options.budget == "full" ? systems::Budget::kFull : systems::Budget::kQuick;
   runner.files = context.files;
   runner.stop = context.stop;
   runner.progress = context.progress;
   runner.build = fmt::format("{} {}", version(), revision());
-  if (!options.fresh && cacheable_build()) runner.cache_folder = options.cache.empty() ? default_cache() : Path(options.cache);
-  nlohmann::json object = {{"budget", options.budget},
-                           {"version", version()},
-                           {"revision", revision()},
-                           {"machine", {{"cpu", cpu_info().model_name}, {"features", cpu_info().features()}, {"threads", thread_count()}}},
-                           {"systems", nlohmann::json::array()}};
+  if (!options.fresh && cacheable_build())
+    runner.cache_folder = options.cache.empty() ? default_cache() : Path(options.cache);
+  nlohmann::json object = {
+      {"budget", options.budget},
+      {"version", version()},
+      {"revision", revision()},
+      {"machine",
+       {{"cpu", cpu_info().model_name}, {"features", cpu_info().features()}, {"threads", thread_count()}}},
+      {"systems", nlohmann::json::array()}};
   std::string text;
   for (const systems::System* system : chosen_systems(program, options.system)) {
     report::Table table{system->title, {"claim", "expected", "measured", "spread", "verdict"}, {}, {}};
     nlohmann::json claims = nlohmann::json::array();
-    for (const systems::ClaimResult& result : systems::run_claims(chosen_claims(*system, options.claims), runner)) {
+    for (const systems::ClaimResult& result :
+         systems::run_claims(chosen_claims(*system, options.claims), runner)) {
       table.rows.push_back({result.id,
                             result.expected,
                             report::format_number(result.measured),
@@ -123,8 +136,10 @@ systems::Verb make_reproduce_command(SharedProgram program) {
   return systems::make_verb<ReproduceOptions>(
       "reproduce",
       "run the claims of a paper and say which ones hold",
-      "Each claim is measured with at least three seeds where chance plays a part; the verdict is reproduced, "
-      "not_reproduced or not_separable (the gap is inside the spread of the seeds). Finished runs are kept, so an "
+      "Each claim is measured with at least three seeds where chance plays a part; the verdict is "
+      "reproduced, "
+      "not_reproduced or not_separable (the gap is inside the spread of the seeds). Finished runs are kept, "
+      "so an "
       "interrupted command continues where it stopped.",
       {"tenfold reproduce trends", "tenfold reproduce trends --budget quick --json"},
       [program](const ReproduceOptions& options, systems::Context& context) {

@@ -28,7 +28,8 @@ void print(const std::string& text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return;
   throw Error(ErrorClass::kFile,
               "file.stdout",
-              {.what = "the result cannot be written to standard output", .remedy = "check where it is redirected to"});
+              {.what = "the result cannot be written to standard output",
+               .remedy = "check where it is redirected to"});
 }
 
 std::string ends_with_newline(std::string text) {
@@ -89,8 +90,8 @@ Selection select(const Program& program, const std::vector<std::string>& words) 
 // --help wins over everything else on the line. Normally the launcher answers it; this serves embedded use.
 std::optional<std::string> help_text(const Program& program, const std::vector<std::string>& words) {
   const auto end = std::find(words.begin(), words.end(), "--");
-  const bool asked = std::find(words.begin(), end, "--help") != end || std::find(words.begin(), end, "-h") != end ||
-                     (!words.empty() && words[0] == "help");
+  const bool asked = std::find(words.begin(), end, "--help") != end ||
+                     std::find(words.begin(), end, "-h") != end || (!words.empty() && words[0] == "help");
   if (!asked && !words.empty()) return std::nullopt;
   std::vector<std::string> path;
   for (const std::string& word : words) {
@@ -132,7 +133,10 @@ void write_run_folder(const Path& folder,
   write_file_atomically(files, folder / "result.json", record.dump(2) + "\n");
 }
 
-int run_verb(const Program& program, const Selection& selection, const Arguments& arguments, const systems::VerbCall& call) {
+int run_verb(const Program& program,
+             const Selection& selection,
+             const Arguments& arguments,
+             const systems::VerbCall& call) {
   const CommonOptions& common = arguments.common;
   ConfigSources sources{selection.verb->name, {}, {}, environment_settings()};
   if (selection.system != nullptr) {
@@ -215,15 +219,17 @@ int run(const Program& program, int argc, const char* const* argv) {
   } catch (const Error& error) {
     return report_error(error, json);
   } catch (const std::bad_alloc&) {
-    return report_error(Error(ErrorClass::kResource,
-                              "resource.memory",
-                              {.what = "not enough memory", .remedy = "use a smaller input or a larger machine"}),
-                        json);
+    return report_error(
+        Error(ErrorClass::kResource,
+              "resource.memory",
+              {.what = "not enough memory", .remedy = "use a smaller input or a larger machine"}),
+        json);
   } catch (const std::exception& failure) {
-    return report_error(Error(ErrorClass::kInternal,
-                              "internal.exception",
-                              {.what = failure.what(), .remedy = "this is a bug of tenfold: please report it"}),
-                        json);
+    return report_error(
+        Error(ErrorClass::kInternal,
+              "internal.exception",
+              {.what = failure.what(), .remedy = "this is a bug of tenfold: please report it"}),
+        json);
   }
 }
 

@@ -84,9 +84,12 @@ double median(std::vector<double> values) {
 
 std::string_view to_string(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kReproduced: return "reproduced";
-    case Verdict::kNotReproduced: return "not_reproduced";
-    case Verdict::kNotSeparable: return "not_separable";
+    case Verdict::kReproduced:
+      return "reproduced";
+    case Verdict::kNotReproduced:
+      return "not_reproduced";
+    case Verdict::kNotSeparable:
+      return "not_separable";
   }
   return "not_reproduced";
 }

@@ -5,6 +5,8 @@
 
 namespace tenfold::systems {
 
-std::vector<System> core_systems() { return {compute_trends::make_system()}; }
+std::vector<System> core_systems() {
+  return {compute_trends::make_system()};
+}
 
 }  // namespace tenfold::systems

@@ -13,7 +13,10 @@ std::vector<SystemState> roadmap() {
       {"forward-gradient", "Forward gradients", "trains any model without backpropagation", "planned"},
       {"hip", "HiP", "one hierarchical Perceiver for images, audio, points and bytes", "planned"},
       {"blocknerf", "Block-NeRF", "turns posed street photos into blocks that render as one city", "planned"},
-      {"trends", "Compute trends", "fits 70 years of training compute and puts your own run on the chart", "works"},
+      {"trends",
+       "Compute trends",
+       "fits 70 years of training compute and puts your own run on the chart",
+       "works"},
       {"repconc", "RepCONC", "compresses dense-retrieval vectors and searches them fast", "planned"},
   };
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The section of compute trends in `tenfold demo`.
+#include <fmt/format.h>
+
+#include "tenfold/report/table.h"
+#include "tenfold/systems/compute_trends/break_search.h"
+#include "tenfold/systems/compute_trends/command.h"
+#include "tenfold/systems/compute_trends/figure.h"
+#include "tenfold/systems/compute_trends/null_study.h"
+#include "tenfold/systems/compute_trends/verbs/null_text.h"
+#include "tenfold/systems/compute_trends/paper.h"
+#include "tenfold/systems/compute_trends/verbs/rows.h"
+
+namespace tenfold::compute_trends {
+namespace {
+
+std::vector<NullStudyReport> null_studies(const Columns& rows, const systems::Context& context) {
+  NullStudyOptions study;
+  study.simulations = 3000;
+  study.seed = context.seed;
+  study.stop = context.stop;
+  std::vector<NullStudyReport> reports;
+  for (NullNoise noise : {NullNoise::kGaussian, NullNoise::kResampledResiduals}) {
+    study.noise = noise;
+    reports.push_back(run_null_study(rows.year, rows.log10_flop, study));
+  }
+  return reports;
+}
+
+std::string summary_of(const ErasReport& eras) {
+  const auto months = [](const EraFit& era) { return era.fit ? months_text(era.fit->doubling_months) : "-"; };
+  return fmt::format("Training compute doubled every {} months before 2010 and every {} months since.",
+                     months(eras.before),
+                     months(eras.all));
+}
+
+}  // namespace
+
+report::Section make_demo_section(systems::Context& context) {
+  const Table table = embedded_table();
+  const Columns columns = columns_of(table.rows);
+  ErasOptions options;
+  options.bootstrap.resamples = 1000;
+  options.bootstrap.seed = context.seed;
+  options.bootstrap.stop = context.stop;
+  const ErasReport eras = find_eras(columns.year, columns.log10_flop, options);
+  report::Section section{"trends", "Compute trends", summary_of(eras), {}};
+
+  std::vector<std::string> warnings;
+  const std::vector<OwnRun> runs = find_runs("runs", warnings);
+  section.blocks.emplace_back(era_chart(table.rows, eras, runs));
+  section.blocks.emplace_back(paper_table(eras));
+  report::Table fits{"All periods", fit_columns(), {}, {}};
+  for (const NamedEra& era : named_eras(eras)) {
+    if (era.era->fit) fits.rows.push_back(fit_cells(era.title, *era.era->fit, &*era.era->bootstrap));
+  }
+  fits.notes = {"95 % bootstrap intervals, 1,000 resamples of the systems.", table.license};
+  section.blocks.emplace_back(std::move(fits));
+
+  const std::vector<NullStudyReport> studies = null_studies(deep_learning_rows(columns, options), context);
+  section.blocks.emplace_back(report::Paragraph{null_reading(studies)});
+  section.blocks.emplace_back(null_chart(studies.back()));
+  section.blocks.emplace_back(null_table(studies, {NullNoise::kGaussian, NullNoise::kResampledResiduals}));
+  for (const std::string& warning : warnings) section.blocks.emplace_back(report::Paragraph{warning});
+  return section;
+}
+
+}  // namespace tenfold::compute_trends

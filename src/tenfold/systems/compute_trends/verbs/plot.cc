@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// `tenfold trends plot`: the paper's figure as SVG or PNG, with the user's own runs.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tenfold/base/error.h"
+#include "tenfold/base/log.h"
+#include "tenfold/report/gnuplot.h"
+#include "tenfold/systems/compute_trends/figure.h"
+#include "tenfold/systems/compute_trends/verbs/eras_options.h"
+#include "tenfold/systems/compute_trends/verbs/verbs.h"
+
+namespace tenfold::compute_trends {
+namespace {
+
+struct PlotOptions {
+  SourceOptions source;
+  FilterOptions filter;
+  EraRuleOptions rule;
+  std::string file = "compute-trends.svg";
+  std::vector<std::string> run;
+  std::string runs = "runs";
+  std::int64_t width = 1100;
+  std::int64_t height = 700;
+
+  void visit_fields(auto&& field) {
+    source.visit_fields(field);
+    filter.visit_fields(field);
+    rule.visit_fields(field);
+    field(
+        "file",
+        file,
+        {.help = "picture to write, .svg or .png; inside --out when that is given", .affects_result = false});
+    field("run", run, {.help = "run.json of a training run to draw as a star"});
+    field("runs", runs, {.help = "folder whose runs/*/run.json are drawn as stars"});
+    field("width", width, {.help = "of the picture", .unit = "pixels", .min = 200, .max = 8000});
+    field("height", height, {.help = "of the picture", .unit = "pixels", .min = 150, .max = 8000});
+  }
+};
+
+systems::Outcome plot(const PlotOptions& options, systems::Context& context) {
+  const Path file = context.out.empty() ? Path(options.file) : context.out / options.file;
+  const std::string extension = file.extension().string();
+  if (extension != ".svg" && extension != ".png") {
+    throw Error(ErrorClass::kUsage,
+                "plot.bad_extension",
+                {.what = "the kind of picture is not known",
+                 .seen = file.string(),
+                 .wanted = "a name ending in .svg or .png"});
+  }
+  const Table table = read_table(options.source);
+  const Selection selection = select_rows(table, options.filter);
+  const Columns columns = columns_of(selection.rows);
+  const ErasReport eras =
+      find_eras(columns.year, columns.log10_flop, to_eras_options(options.rule, columns, context));
+  std::vector<OwnRun> runs;
+  for (const std::string& path : options.run) runs.push_back(read_run(path));
+  std::vector<std::string> warnings;
+  for (OwnRun& run : find_runs(options.runs, warnings)) runs.push_back(std::move(run));
+  for (const std::string& warning : warnings) log::warning("{}", warning);
+  const report::Chart chart = era_chart(selection.rows, eras, runs);
+  const report::PictureSize size{static_cast<int>(options.width), static_cast<int>(options.height)};
+  write_file_atomically(
+      *context.files, file, extension == ".svg" ? report::to_svg(chart, size) : report::to_png(chart, size));
+  nlohmann::json stars = nlohmann::json::array();
+  for (const OwnRun& run : runs)
+    stars.push_back({{"name", run.name}, {"year", run.decimal_year}, {"flop", run.flop}});
+  nlohmann::json object = {{"file", file.string()},
+                           {"n", selection.rows.size()},
+                           {"runs", stars},
+                           {"warnings", warnings},
+                           {"table", table_json(table)}};
+  return systems::make_outcome(std::move(object),
+                               fmt::format("{}: {} systems, {} runs of yours. {}",
+                                           file.string(),
+                                           selection.rows.size(),
+                                           runs.size(),
+                                           table.license));
+}
+
+}  // namespace
+
+systems::Verb make_plot_verb() {
+  return systems::make_verb<PlotOptions>(
+      "plot",
+      "draw the chart: systems by domain, era lines, large-scale rings, your runs",
+      "Needs gnuplot. Your own runs come from run.json files, which every training run writes.",
+      {"tenfold trends plot --file compute-trends.svg",
+       "tenfold trends plot --file compute-trends.png --width 800 --height 600"},
+      plot);
+}
+
+}  // namespace tenfold::compute_trends
