@@ -16,6 +16,8 @@ template <typename... Handlers>
 struct Overloaded : Handlers... {
   using Handlers::operator()...;
 };
+template <typename... Handlers>
+Overloaded(Handlers...) -> Overloaded<Handlers...>;  // clang 14 does not deduce aggregates
 
 [[noreturn]] void throw_bad_value(const BoundField& field, std::string_view text, std::string_view origin) {
   throw Error(
