@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random access to a file from a stranger: opened without following links or blocking, only regular files, and every
+// read either fills the whole target or throws. Memory can stand in for a file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "tenfold/base/file_system.h"
+
+namespace tenfold::io {
+
+class InputFile {
+ public:
+  // Throws Error(kFile): "file.not_found", "file.no_permission", "file.symlink" (the last part of the path is a
+  // symbolic link), "file.not_regular" (folder, FIFO, socket, device) or "file.io". Never blocks.
+  static InputFile open(const Path& path);
+
+  // The same for the entry `name` of the open folder `folder` (a file descriptor); `name` is one path component.
+  // `label` is what messages call it. Also refuses a file with several hard links: "file.hard_link".
+  static InputFile open_member(int folder, const std::string& name, std::string label);
+
+  // Reads from `bytes`, which must outlive the object.
+  static InputFile view(std::span<const std::byte> bytes, std::string label = "memory");
+
+  InputFile(InputFile&& other) noexcept;
+  InputFile& operator=(InputFile&& other) noexcept;
+  ~InputFile();
+
+  std::uint64_t size() const { return size_; }  // bytes, as seen when it was opened
+  const std::string& label() const { return label_; }
+
+  // Fills `target` from byte `offset` on. Thread-safe. Throws Error(kFile): "file.truncated" when the file ends
+  // earlier (it shrank after it was opened), "file.io".
+  void read_at(std::uint64_t offset, std::span<std::byte> target) const;
+
+ private:
+  InputFile(int descriptor, std::span<const std::byte> memory, std::uint64_t size, std::string label);
+  static InputFile adopt(int descriptor, std::string label, bool refuse_hard_links);
+
+  int descriptor_ = -1;
+  std::span<const std::byte> memory_;
+  std::uint64_t size_ = 0;
+  std::string label_;
+};
+
+}  // namespace tenfold::io
