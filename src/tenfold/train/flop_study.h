@@ -38,12 +38,14 @@ struct FlopStudyRow {
   double ratio = 0.0;    // 6ND / counted
   double seconds = 0.0;  // wall time of the steps
   double cpu_seconds = 0.0;
-  double utilisation = 0.0;  // counted / seconds / peak
+  double utilisation = 0.0;      // counted / seconds / peak
+  double utilisation_cpu = 0.0;  // counted / CPU seconds / (peak / threads): other work does not lower it
   // Chip-time estimate of a reader who knows only hours and peak and assumes `assumed_utilisation`.
   double chip_time = 0.0;        // seconds x peak x assumed_utilisation
   double chip_time_ratio = 0.0;  // chip_time / counted
   // Median step with the meter against median step without, interleaved, in %: (with / without - 1) x 100.
   double meter_overhead_percent = 0.0;
+  double meter_overhead_cpu_percent = 0.0;  // the same of CPU time, steadier when other work uses the cores
   int overhead_pairs = 0;
   double first_loss = 0.0;
   double last_loss = 0.0;
@@ -58,6 +60,7 @@ struct FlopStudyReport {
   bool stopped = false;  // the stop token ended the study early
 };
 
+// Seeds LibTorch's default generator with options.seed and sets its threads for the duration.
 FlopStudyReport run_flop_study(const FlopStudyOptions& options = {});
 
 }  // namespace tenfold::train

@@ -34,8 +34,8 @@ struct GemmReport {
 // it. Throws Error(kUsage, "machine.bad_option") unless 1 <= size <= 16384 and repeats >= 1.
 GemmReport measure_gemm(const GemmOptions& options = {});
 
-enum class Simd { kScalar, kAvx2, kAvx512 };
-const char* to_string(Simd simd);  // "scalar", "AVX2+FMA", "AVX-512"
+enum class Simd : unsigned char { kScalar, kAvx2, kAvx512 };
+const char* to_string(Simd simd);  // "baseline (no AVX2)", "AVX2+FMA", "AVX-512"
 
 struct FmaReport {
   Simd simd = Simd::kScalar;  // the widest this CPU has

@@ -3,25 +3,31 @@
 // the file from which the compute-trend chart draws the run. No torch header here.
 //
 // run.json is one object (schema "tenfold.run/1"); numbers are JSON numbers, absent estimates are null:
-//   schema            text    "tenfold.run/1"
-//   system, name      text    what was trained
-//   date              text    end of the run, UTC, "2026-03-01T12:34:56Z"
-//   seed              integer
-//   config_hash       text    hash of the configuration; may be empty
-//   version, revision text    of this toolkit
-//   parameters        integer trainable parameters
-//   active_parameters integer N of 6ND: used per token, embeddings excluded
-//   steps, examples, tokens   integers
-//   flop              {forward, backward, other, total}  counted
-//   flop_6nd          number or null    6 x active_parameters x tokens
-//   ratio_6nd         number or null    flop_6nd / flop.total
-//   flop_chip_time    number  wall seconds x peak x utilisation: equals flop.total by construction, kept as a
-//   check wall_hours, cpu_hours     numbers threads           integer peak_gflops       number  measured
-//   float32 GEMM rate with these threads utilisation       number  flop.total / wall seconds / peak
-//   utilisation_cpu   number  flop.total / CPU seconds / (peak / threads): not lowered by other work on the
-//   machine energy            {kilowatt_hours, watts_per_busy_core, assumption} cpu               {model,
-//   features: [text], cores} libraries         {torch, blas, blas_kernel, onednn: true|false} uncounted
-//   [{name, calls}]   operators without a FLOP rule notes             [text]
+// clang-format off
+//   schema             text     "tenfold.run/1"
+//   system, name       text     what was trained
+//   date               text     end of the run, UTC, "2026-03-01T12:34:56Z"
+//   seed               integer
+//   config_hash        text     hash of the configuration; may be empty
+//   version, revision  text     of this toolkit
+//   parameters         integer  trainable parameters
+//   active_parameters  integer  N of 6ND: used per token, embeddings excluded; 0 when unknown
+//   steps, examples, tokens     integers
+//   flop               {forward, backward, other, total}   integers, counted
+//   flop_6nd           number or null   6 x active_parameters x tokens
+//   ratio_6nd          number or null   flop_6nd / flop.total
+//   chip_time          {assumed_utilisation, flop, ratio}  wall seconds x peak x assumed; ratio to flop.total
+//   wall_hours, cpu_hours       numbers
+//   threads            integer
+//   peak_gflops        number   measured float32 GEMM rate with these threads
+//   utilisation        number   flop.total / wall seconds / peak
+//   utilisation_cpu    number   flop.total / CPU seconds / (peak / threads): other work does not lower it
+//   energy             {kilowatt_hours, watts_per_busy_core, assumption}
+//   cpu                {model, features: [text], cores}
+//   libraries          {torch, blas, blas_kernel, onednn: true or false}
+//   uncounted          [{name, calls}]  operators without a FLOP rule
+//   notes              [text]
+// clang-format on
 #pragma once
 
 #include <cstdint>
@@ -45,6 +51,7 @@ struct RunMeterOptions {
   double peak_gflops = 0.0;             // 0: measured by start(), about half a second
   // Assumed draw of one busy core, its share of memory and power supply included. Energy = CPU hours x this.
   double watts_per_busy_core = 10.0;
+  double assumed_utilisation = 0.3;  // of the chip-time estimate: the paper's usual figure
   FlopMeterOptions flops;
 };
 
@@ -63,6 +70,8 @@ struct RunReport {
   double utilisation_cpu = 0.0;
   std::optional<double> flop_6nd;
   std::optional<double> ratio_6nd;  // 6ND / counted
+  double flop_chip_time = 0.0;      // wall seconds x peak x assumed_utilisation
+  double ratio_chip_time = 0.0;     // chip time / counted; 0 when nothing was counted
   double kilowatt_hours = 0.0;
   std::vector<std::string> notes;  // "6ND and counting differ by more than 3 times", ...
 };
