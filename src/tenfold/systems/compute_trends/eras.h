@@ -92,7 +92,7 @@ struct ErasReport {
   EraFit late_regular;           // regular with year >= late_border
   EraFit large;                  // z > threshold from large.start on, low outliers excluded
   std::vector<std::size_t> low;  // low outliers
-  std::vector<double> z;         // one per row of the table, whatever its date
+  std::vector<double> z;         // one per row of the table; 0 for rows outside the basis
   std::vector<Gap> gaps;         // empty unless both lines exist
   std::vector<SplitSensitivity>
       sensitivity;  // z_grid at the chosen window, then window_grid at the chosen z, both modes

@@ -39,6 +39,9 @@ struct Fit {
 // 12 log10(2) / slope; nullopt for slope <= 0 or not a number.
 std::optional<double> doubling_months(double slope_oom_per_year);
 
+// Throws Error(kData): "trends.lengths_differ", "trends.not_finite" with the row number.
+void check_rows(std::span<const double> year, std::span<const double> log10_flop);
+
 // `year` and `log10_flop` have one value per row, any order. Throws Error(kData): "trends.too_few_rows" (<
 // 2), "trends.equal_dates", "trends.not_finite", "trends.lengths_differ".
 Fit fit_line(std::span<const double> year, std::span<const double> log10_flop);
