@@ -7,6 +7,8 @@
 #include <cpuid.h>
 #endif
 
+#include "tenfold/base/strings.h"
+
 namespace tenfold {
 namespace {
 
@@ -40,9 +42,7 @@ std::string brand() {
     const Registers r = cpuid(0x80000002u + i);
     std::memcpy(text + 16 * i, &r, 16);
   }
-  std::string result(text);
-  while (!result.empty() && result.back() == ' ') result.pop_back();
-  return result;
+  return std::string(trim(text));  // padded on the right, by some makers on the left
 }
 
 CpuInfo detect() {

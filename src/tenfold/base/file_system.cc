@@ -29,6 +29,7 @@ namespace {
                   "file.no_space",
                   {.what = what, .seen = reason, .remedy = "free disk space or choose another folder"});
     case ENOENT:
+    case ENOTDIR:
       throw Error(
           ErrorClass::kFile, "file.not_found", {.what = what, .seen = reason, .remedy = "check the path"});
     case EACCES:
@@ -37,6 +38,17 @@ namespace {
       throw Error(ErrorClass::kFile,
                   "file.no_permission",
                   {.what = what, .seen = reason, .remedy = "check the rights of the file and its folder"});
+    case ENAMETOOLONG:
+    case ELOOP:
+      throw Error(ErrorClass::kFile,
+                  "file.bad_path",
+                  {.what = what, .seen = reason, .remedy = "choose a shorter path without circular links"});
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      throw Error(ErrorClass::kResource,
+                  "file.system_limit",
+                  {.what = what, .seen = reason, .remedy = "close other programs or raise the limit"});
     default:
       throw Error(
           ErrorClass::kFile, "file.io", {.what = what, .seen = reason, .remedy = "check the disk and retry"});
@@ -135,19 +147,29 @@ class RealFileSystem final : public FileSystem {
   }
 };
 
+[[noreturn]] void throw_not_regular(std::string_view action,
+                                    const Path& path,
+                                    bool folder,
+                                    std::string remedy) {
+  throw Error(ErrorClass::kFile,
+              "file.not_regular",
+              {.what = fmt::format("cannot {} {}", action, path.string()),
+               .seen = folder ? "a folder" : "a device, pipe or socket",
+               .wanted = "a regular file",
+               .remedy = std::move(remedy)});
+}
+
 // Opens a regular file for reading and gives its size. O_NONBLOCK: a FIFO must not hang the program.
 Descriptor open_regular(const Path& path, std::uint64_t limit, std::uint64_t& size) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0 && errno == ENXIO) {  // what open() says of a socket
+    throw_not_regular("read", path, false, "copy the content into a file first");
+  }
   if (file.get() < 0) throw_errno("open", path, errno);
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) throw_errno("inspect", path, errno);
   if (!S_ISREG(info.st_mode)) {
-    throw Error(ErrorClass::kFile,
-                "file.not_regular",
-                {.what = "cannot read " + path.string(),
-                 .seen = S_ISDIR(info.st_mode) ? "a folder" : "a device, pipe or socket",
-                 .wanted = "a regular file",
-                 .remedy = "copy the content into a file first"});
+    throw_not_regular("read", path, S_ISDIR(info.st_mode), "copy the content into a file first");
   }
   size = static_cast<std::uint64_t>(info.st_size);
   if (size > limit) {
@@ -179,6 +201,19 @@ Path temporary_name(const Path& path) {
   Path name = path;
   name += fmt::format(".tmp-{}-{}", ::getpid(), counter++);
   return name;
+}
+
+// A rename would put a plain file in the place of a folder's name or, for root, of /dev/null or /dev/stdout.
+void check_replaceable(const Path& path) {
+  std::error_code failure;
+  const std::filesystem::file_status status = std::filesystem::status(path, failure);
+  if (status.type() == std::filesystem::file_type::not_found) return;
+  if (failure) throw_errno("write", path, failure.value());
+  const bool folder = std::filesystem::is_directory(status);
+  // /dev/stdout is a link into /proc even when it is redirected to a regular file.
+  const bool descriptor_link = std::filesystem::read_symlink(path, failure).string().starts_with("/proc/");
+  if (std::filesystem::is_regular_file(status) && !descriptor_link) return;
+  throw_not_regular("write", path, folder, "name a file; an existing one is replaced");
 }
 
 }  // namespace
@@ -217,7 +252,7 @@ void write_file_atomically(FileSystem& files, const Path& path, std::string_view
 void write_file_atomically(FileSystem& files,
                            const Path& path,
                            const std::function<void(WritableFile&)>& write_content) {
-  if (std::filesystem::is_directory(path)) throw_errno("write", path, EISDIR);
+  check_replaceable(path);
   const Path temporary = temporary_name(path);
   try {
     const std::unique_ptr<WritableFile> file = files.create(temporary);

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <utility>
 
 #include "tenfold/base/error.h"
 
@@ -11,6 +12,7 @@ namespace tenfold {
 
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
+  bool finished = false;
   ~State() { EVP_MD_CTX_free(context); }
 };
 
@@ -23,6 +25,7 @@ Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::update(std::span<const std::byte> bytes) {
+  check_internal(!state_->finished, "SHA-256 is already finished");
   check_internal(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1, "SHA-256 update failed");
 }
 
@@ -32,6 +35,7 @@ void Sha256::update(std::string_view text) {
 
 std::string Sha256::hex_digest() {
   std::array<unsigned char, 32> digest{};
+  check_internal(!std::exchange(state_->finished, true), "SHA-256 is already finished");
   check_internal(EVP_DigestFinal_ex(state_->context, digest.data(), nullptr) == 1,
                  "SHA-256 cannot be finished");
   static constexpr char kDigits[] = "0123456789abcdef";

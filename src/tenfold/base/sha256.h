@@ -19,7 +19,9 @@ class Sha256 {
 
   void update(std::span<const std::byte> bytes);
   void update(std::string_view text);
-  std::string hex_digest();  // 64 lower-case hex digits; the object is finished afterwards
+  // 64 lower-case hex digits. The object is finished afterwards: another call, or update(), throws
+  // Error(kInternal).
+  std::string hex_digest();
 
  private:
   struct State;

@@ -12,8 +12,11 @@ constexpr std::string_view kSpace = " \t\r\n\f\v";
 
 template <typename Number>
 std::optional<Number> parse_whole(std::string_view text) {
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
-  if (text.empty() || text.front() == '+') return std::nullopt;
+  // from_chars takes no plus sign; behind one that is dropped here a second sign is not a number.
+  if (!text.empty() && text.front() == '+') {
+    text.remove_prefix(1);
+    if (!text.empty() && text.front() == '-') return std::nullopt;
+  }
   Number value{};
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -60,6 +63,24 @@ std::size_t utf8_sequence(std::string_view text) {
     return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
   }
   return 0;
+}
+
+std::string escaped(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (char c : bytes) {
+    if (c == '\n') {
+      text += "\\n";
+    } else if (c == '\t') {
+      text += "\\t";
+    } else {
+      const auto byte = static_cast<std::uint8_t>(c);
+      text += "\\x";
+      text += kDigits[byte >> 4];
+      text += kDigits[byte & 15];
+    }
+  }
+  return text;
 }
 
 }  // namespace
@@ -120,10 +141,14 @@ std::optional<std::string> nearest_name(std::string_view name, std::span<const s
   const std::string* best = nullptr;
   std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    std::size_t distance = edit_distance(lower, to_lower(candidate));
+    const std::string known = to_lower(candidate);
     // "sig" is a fair guess for "sigma": a whole prefix counts as one edit.
-    if (lower.size() >= 3 && to_lower(candidate).starts_with(lower))
-      distance = std::min<std::size_t>(distance, 1);
+    const bool is_prefix = lower.size() >= 3 && known.starts_with(lower);
+    // The lengths bound the distance from below, so a hostile name of megabytes costs no quadratic table.
+    const std::size_t length_gap =
+        std::max(lower.size(), known.size()) - std::min(lower.size(), known.size());
+    if (!is_prefix && length_gap >= best_distance) continue;
+    std::size_t distance = is_prefix ? std::min<std::size_t>(length_gap, 1) : edit_distance(lower, known);
     if (distance < best_distance) {
       best_distance = distance;
       best = &candidate;
@@ -134,33 +159,18 @@ std::optional<std::string> nearest_name(std::string_view name, std::span<const s
 }
 
 std::string printable(std::string_view text, std::size_t limit) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   std::string safe;
   while (!text.empty()) {
-    if (safe.size() >= limit) return safe + "...";
     const std::size_t length = utf8_sequence(text);
     const auto first = static_cast<std::uint8_t>(text[0]);
     // C1 controls (U+0080 to U+009F) move cursors on some terminals as C0 controls do.
     const bool c1_control = length == 2 && first == 0xC2 && static_cast<std::uint8_t>(text[1]) < 0xA0;
-    if (length == 0 || first < 0x20 || first == 0x7F || c1_control) {
-      const std::size_t count = std::max<std::size_t>(length, 1);
-      for (std::size_t i = 0; i < count; ++i) {
-        const auto byte = static_cast<std::uint8_t>(text[i]);
-        if (byte == '\n') {
-          safe += "\\n";
-        } else if (byte == '\t') {
-          safe += "\\t";
-        } else {
-          safe += "\\x";
-          safe += kDigits[byte >> 4];
-          safe += kDigits[byte & 15];
-        }
-      }
-      text.remove_prefix(count);
-    } else {
-      safe += text.substr(0, length);
-      text.remove_prefix(length);
-    }
+    const bool is_unsafe = length == 0 || first < 0x20 || first == 0x7F || c1_control;
+    const std::string_view sequence = text.substr(0, std::max<std::size_t>(length, 1));
+    const std::string piece = is_unsafe ? escaped(sequence) : std::string(sequence);
+    if (safe.size() + piece.size() > limit) return safe + "...";
+    safe += piece;
+    text.remove_prefix(sequence.size());
   }
   return safe;
 }

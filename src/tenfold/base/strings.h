@@ -25,8 +25,8 @@ std::optional<long long> parse_integer(std::string_view text);
 // error.
 std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string> candidates);
 
-// Safe to print on a terminal and in a log: control characters escaped, at most `limit` bytes, "..." when
-// cut.
+// Safe to print on a terminal and in a log: control characters and invalid UTF-8 escaped, at most `limit`
+// bytes and then "..." when cut, never inside a character or an escape.
 std::string printable(std::string_view text, std::size_t limit = 120);
 
 std::string shell_quote(std::string_view text);

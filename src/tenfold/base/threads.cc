@@ -10,16 +10,20 @@
 #include <atomic>
 #include <exception>
 #include <fstream>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
 
 namespace tenfold {
 namespace {
 
 std::atomic<int> configured_threads{0};
+constexpr int kNoLimit = 1 << 20;
 
 int affinity_cores() {
   cpu_set_t set;
@@ -33,9 +37,30 @@ int cgroup_cores() {
   std::ifstream file("/sys/fs/cgroup/cpu.max");
   std::string quota;
   long period = 0;
-  if (!(file >> quota >> period) || quota == "max" || period <= 0) return 1 << 20;
-  return std::max(1, static_cast<int>((std::stol(quota) + period - 1) / period));
+  if (!(file >> quota >> period) || period <= 0) return kNoLimit;  // "max" is no number either
+  const auto microseconds = parse_integer(quota);
+  if (!microseconds || *microseconds <= 0 || *microseconds / period >= kNoLimit) return kNoLimit;
+  return std::max(1, static_cast<int>((*microseconds + period - 1) / period));
 }
+
+// The exception of the lowest range among those that failed; its memory does not grow with the ranges.
+class FirstFailure {
+ public:
+  void add(std::size_t range, std::exception_ptr failure) {
+    const std::lock_guard lock(mutex_);
+    if (failure_ && range_ < range) return;
+    range_ = range;
+    failure_ = std::move(failure);
+  }
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::size_t range_ = 0;
+  std::exception_ptr failure_;
+};
 
 }  // namespace
 
@@ -60,29 +85,35 @@ void set_thread_count(int count) {
 
 int thread_count() {
   const int count = configured_threads.load(std::memory_order_relaxed);
-  return count > 0 ? count : available_cores();
+  if (count > 0) return count;
+  static const int cores = available_cores();  // reads a file: not once a loop
+  return cores;
 }
 
 void parallel_for(std::size_t count,
                   std::size_t grain,
                   const std::function<void(std::size_t begin, std::size_t end)>& body) {
   check_internal(grain > 0, "parallel_for: grain must be positive");
-  const std::size_t ranges = (count + grain - 1) / grain;
-  const auto run = [&](std::size_t range) { body(range * grain, std::min(count, (range + 1) * grain)); };
+  // Neither expression may wrap: "the whole range at once" is asked for with the largest grain.
+  const std::size_t ranges = count / grain + (count % grain != 0 ? 1 : 0);
+  const auto run = [&](std::size_t range) {
+    const std::size_t begin = range * grain;
+    body(begin, begin + std::min(grain, count - begin));
+  };
   const int workers =
       static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(thread_count()), ranges));
   if (workers <= 1) {
     for (std::size_t range = 0; range < ranges; ++range) run(range);
     return;
   }
-  std::vector<std::exception_ptr> failures(ranges);
+  FirstFailure first_failure;
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     for (std::size_t range = next++; range < ranges; range = next++) {
       try {
         run(range);
       } catch (...) {
-        failures[range] = std::current_exception();
+        first_failure.add(range, std::current_exception());
       }
     }
   };
@@ -95,9 +126,7 @@ void parallel_for(std::size_t count,
   work();
   pool.clear();
 #endif
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
+  first_failure.rethrow();
 }
 
 }  // namespace tenfold

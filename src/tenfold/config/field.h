@@ -11,7 +11,7 @@
 //   };
 //
 // From that list come the TOML reader and writer, the command line, the JSON schema, help, range checks and
-// the hash of a run (config/toml.h, config/schema.h, config/apply.h).
+// the hash of a run (config/toml.h, config/schema.h, cli/arguments.h).
 #pragma once
 
 #include <cstdint>
@@ -79,7 +79,7 @@ class Fields {
   std::vector<BoundField> fields_;
 };
 
-// Type as printed in help and errors: "integer", "number", "text", "true or false", "list of numbers", ...
+// Type as printed in help and errors: "an integer", "a number", "text", "true or false", "a list of numbers"
 std::string type_name(const FieldRef& ref);
 
 // Value in TOML syntax: 3, 0.5, "text", [1, 2]. An empty optional gives "".

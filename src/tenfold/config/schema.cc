@@ -78,6 +78,21 @@ Json& nested(Json& root, const std::string& path, std::string_view children) {
   return children.empty() ? (*node)[parts.back()] : (*node)[std::string(children)][parts.back()];
 }
 
+// Puts the field, and each table it stands in, into the list "required" of the object around it.
+void require(Json& schema, const std::string& path) {
+  Json* node = &schema;
+  for (const std::string& part : split(path, '.')) {
+    Json& required = (*node)["required"];
+    if (std::find(required.begin(), required.end(), part) == required.end()) required.push_back(part);
+    node = &(*node)["properties"][part];
+  }
+}
+
+// A text that is not UTF-8 (set by a program, no parser lets it in) must not end in a foreign exception.
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::string to_json_schema(const Fields& fields, std::string_view title) {
@@ -88,18 +103,16 @@ std::string to_json_schema(const Fields& fields, std::string_view title) {
   schema["additionalProperties"] = false;
   schema["properties"] = Json::object();
   for (const BoundField& field : fields.all()) nested(schema, field.path, "properties") = property(field);
-  Json required = Json::array();
   for (const BoundField& field : fields.all()) {
-    if (field.info.required && field.path.find('.') == std::string::npos) required.push_back(field.path);
+    if (field.info.required) require(schema, field.path);
   }
-  if (!required.empty()) schema["required"] = required;
-  return schema.dump(2);
+  return dump(schema);
 }
 
 std::string to_json(const Fields& fields) {
   Json values = Json::object();
   for (const BoundField& field : fields.all()) nested(values, field.path, "") = value_json(field.ref);
-  return values.dump(2);
+  return dump(values);
 }
 
 std::string hash(const Fields& fields) {

@@ -31,6 +31,15 @@ std::string place(std::string_view origin, const toml::node& node) {
                .remedy = fmt::format("{} is: {}", field.path, field.info.help)});
 }
 
+[[noreturn]] void throw_too_deep(std::string_view origin) {
+  throw Error(ErrorClass::kConfig,
+              "config.too_deep",
+              {.what = std::string(origin) + ": a key has too many parts",
+               .seen = fmt::format("more than {} dots", kDepthLimit),
+               .wanted = fmt::format("at most {}", kDepthLimit),
+               .remedy = "see --print-config for all keys"});
+}
+
 // A number field accepts 3 and 3.0; an integer field accepts 3 only.
 bool read_scalar(const toml::node& node, bool& value) {
   if (const auto typed = node.value_exact<bool>()) return value = *typed, true;
@@ -77,16 +86,11 @@ bool read_value(const toml::node& node, Scalar& value) {
 void apply_table(const Fields& fields,
                  const toml::table& table,
                  const std::string& prefix,
-                 std::string_view origin,
-                 int depth) {
-  if (depth > kDepthLimit) {
-    throw Error(ErrorClass::kConfig,
-                "config.too_deep",
-                {.what = std::string(origin) + ": tables are nested too deeply",
-                 .wanted = fmt::format("at most {} levels", kDepthLimit)});
-  }
+                 std::string_view origin) {
   for (const auto& [key, node] : table) {
     const std::string path = prefix + std::string(key.str());
+    // "a.b" in quotes is one key, not b of table a: taken as the latter it could stand beside a.b and win.
+    if (key.str().find('.') != std::string_view::npos) throw_unknown_key(fields, path, place(origin, node));
     if (const BoundField* field = fields.find(path)) {
       const bool read =
           std::visit([&node = node](auto* value) { return read_value(node, *value); }, field->ref);
@@ -97,9 +101,49 @@ void apply_table(const Fields& fields,
       const bool known = std::any_of(
           names.begin(), names.end(), [&](const std::string& name) { return name.starts_with(path + "."); });
       if (!known) throw_unknown_key(fields, path, place(origin, node));
-      apply_table(fields, *inner, path + ".", origin, depth + 1);
+      apply_table(fields, *inner, path + ".", origin);
     } else {
       throw_unknown_key(fields, path, place(origin, node));
+    }
+  }
+}
+
+// Bytes of the string that starts at `text` (its first byte is a quote), closing quotes included. One that is
+// not closed ends with its line, or with the text when it may have many lines: there the parser stops too.
+std::size_t string_length(std::string_view text) {
+  const char quote = text.front();
+  const bool multi_line = text.size() >= 3 && text[1] == quote && text[2] == quote;
+  std::size_t i = multi_line ? 3 : 1;
+  for (; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (!multi_line && (text[i] == quote || text[i] == '\n')) {
+      return i + 1;
+    } else if (multi_line && text.substr(i, 3) == std::string(3, quote)) {
+      i += 3;
+      // Up to two quotes may stand before the closing three.
+      for (int extra = 0; extra < 2 && i < text.size() && text[i] == quote; ++extra) ++i;
+      return i;
+    }
+  }
+  return text.size();
+}
+
+// toml++ 3.3 nests one table a dot and frees them by recursion: a key of a hundred thousand dots would
+// overflow the stack. So dots are counted before parsing. Arrays and inline tables it limits itself.
+void check_key_depth(std::string_view text, std::string_view origin) {
+  int dots = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"' || c == '\'') {
+      i += string_length(text.substr(i)) - 1;
+    } else if (c == '#') {
+      i = std::min(text.find('\n', i), text.size());
+      dots = 0;
+    } else if (c == '.') {
+      if (++dots > kDepthLimit) throw_too_deep(origin);
+    } else if (std::string_view("\n=,[]{}").find(c) != std::string_view::npos) {
+      dots = 0;
     }
   }
 }
@@ -110,6 +154,7 @@ toml::table parse(std::string_view text, std::string_view origin) {
                 "config.not_utf8",
                 {.what = std::string(origin) + " is not UTF-8 text", .remedy = "save it as UTF-8"});
   }
+  check_key_depth(text, origin);
   try {
     return toml::parse(text, origin);
   } catch (const toml::parse_error& failure) {
@@ -154,7 +199,7 @@ void apply_toml(const Fields& fields,
                 std::string_view origin) {
   const toml::table root = parse(text, origin);
   check_tables(root, table, known_tables, origin);
-  if (const toml::table* values = root[table].as_table()) apply_table(fields, *values, "", origin, 0);
+  if (const toml::table* values = root[table].as_table()) apply_table(fields, *values, "", origin);
 }
 
 std::string to_toml(const Fields& fields, std::string_view table) {
