@@ -10,8 +10,8 @@
 #include "tenfold/systems/compute_trends/break_search.h"
 #include "tenfold/systems/compute_trends/command.h"
 #include "tenfold/systems/compute_trends/null_study.h"
-#include "tenfold/systems/compute_trends/verbs/null_text.h"
 #include "tenfold/systems/compute_trends/paper.h"
+#include "tenfold/systems/compute_trends/verbs/null_text.h"
 
 namespace tenfold::compute_trends {
 namespace {

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/error.h"
@@ -14,6 +16,8 @@
 
 namespace tenfold::compute_trends {
 namespace {
+
+constexpr std::size_t kMostRevisions = 12;
 
 struct CompareVerbOptions {
   std::vector<std::string> csv;
@@ -142,6 +146,64 @@ nlohmann::json snapshot_json(const Snapshot& snapshot) {
           {"large_scale", pick(snapshot.columns.name, snapshot.eras.large.rows)}};
 }
 
+nlohmann::json difference_json(const TableDifference& difference) {
+  nlohmann::json changed = nlohmann::json::array();
+  for (const MatchedPair& pair : difference.matched) {
+    if (!pair.compute_differs && pair.days == 0) continue;
+    changed.push_back({{"name", pair.a.name},
+                       {"other_name", pair.b.name},
+                       {"flop", pair.a.flop},
+                       {"other_flop", pair.b.flop},
+                       {"ratio", pair.ratio},
+                       {"days", pair.days},
+                       {"rounding", pair.is_rounding}});
+  }
+  const auto names = [](const std::vector<SystemRow>& rows) {
+    std::vector<std::string> list;
+    for (const SystemRow& row : rows) list.push_back(row.name);
+    return list;
+  };
+  return {{"same", difference.same},
+          {"compute_differs", difference.compute_differs},
+          {"of_these_rounding", difference.rounding},
+          {"date_differs", difference.date_differs},
+          {"changed", changed},
+          {"only_embedded", names(difference.only_a)},
+          {"only_here", names(difference.only_b)}};
+}
+
+// The largest revisions; rounding to fewer digits is counted but not listed.
+report::Table difference_table(const TableDifference& difference, std::size_t most) {
+  report::Table table{
+      fmt::format("{} beside {}: {} pairs equal, {} differ in compute ({} by rounding only), {} in date, "
+                  "{} rows only here, {} only embedded",
+                  difference.source_b,
+                  difference.source_a,
+                  difference.same,
+                  difference.compute_differs,
+                  difference.rounding,
+                  difference.date_differs,
+                  difference.only_b.size(),
+                  difference.only_a.size()),
+      {"largest revisions", "embedded [FLOP]", "here [FLOP]", "ratio"},
+      {},
+      {}};
+  std::vector<const MatchedPair*> revised;
+  for (const MatchedPair& pair : difference.matched) {
+    if (pair.compute_differs && !pair.is_rounding) revised.push_back(&pair);
+  }
+  std::stable_sort(revised.begin(), revised.end(), [](const MatchedPair* a, const MatchedPair* b) {
+    return std::abs(std::log(a->ratio)) > std::abs(std::log(b->ratio));
+  });
+  for (std::size_t i = 0; i < std::min(most, revised.size()); ++i) {
+    table.rows.push_back({revised[i]->a.name,
+                          fmt::format("{:.2e}", revised[i]->a.flop),
+                          fmt::format("{:.2e}", revised[i]->b.flop),
+                          fmt::format("{:.2g}", revised[i]->ratio)});
+  }
+  return table;
+}
+
 systems::Outcome compare(const CompareVerbOptions& options, systems::Context& context) {
   std::vector<Snapshot> snapshots = {take(embedded_table(), options, context)};
   TableOptions reading;
@@ -164,9 +226,9 @@ systems::Outcome compare(const CompareVerbOptions& options, systems::Context& co
                       snapshot.table.source);
     }
     if (i > 0) {
-      const TableDiff diff = compare_tables(snapshots.front().table, snapshot.table);
-      object["difference"] = diff_json(diff);
-      text += "\n" + diff_text(diff) + "\n";
+      const TableDifference difference = compare_tables(snapshots.front().table, snapshot.table);
+      object["difference"] = difference_json(difference);
+      text += "\n" + report::to_terminal(difference_table(difference, kMostRevisions));
     }
     list.push_back(std::move(object));
   }

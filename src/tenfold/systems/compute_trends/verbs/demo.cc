@@ -7,8 +7,8 @@
 #include "tenfold/systems/compute_trends/command.h"
 #include "tenfold/systems/compute_trends/figure.h"
 #include "tenfold/systems/compute_trends/null_study.h"
-#include "tenfold/systems/compute_trends/verbs/null_text.h"
 #include "tenfold/systems/compute_trends/paper.h"
+#include "tenfold/systems/compute_trends/verbs/null_text.h"
 #include "tenfold/systems/compute_trends/verbs/rows.h"
 
 namespace tenfold::compute_trends {

@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tenfold/systems/compute_trends/verbs/null_text.h"
 #include "tenfold/systems/compute_trends/verbs/eras_options.h"
+#include "tenfold/systems/compute_trends/verbs/null_text.h"
 #include "tenfold/systems/compute_trends/verbs/verbs.h"
 
 namespace tenfold::compute_trends {
