@@ -166,6 +166,7 @@ class FailingFileSystem final : public FileSystem {
     count();
     real_file_system().rename(from, to);
   }
+  void exchange(const Path& a, const Path& b) override { real_file_system().exchange(a, b); }
   void remove(const Path& path) override { real_file_system().remove(path); }
   void make_directories(const Path& path) override { real_file_system().make_directories(path); }
   void sync_directory(const Path& path) override {
