@@ -98,7 +98,7 @@ AxisScale log_scale(const Axis& axis, const DataRange& range, int max_ticks) {
   const double padding = kPadding * (high - low);
   if (!axis.min) low -= padding;
   if (!axis.max) high += padding;
-  if (high - low >= 2.0) {
+  if (high - low >= 5.0) {  // whole decades cost little room here
     if (!axis.min) low = std::floor(low + kTolerance);
     if (!axis.max) high = std::ceil(high - kTolerance);
   }

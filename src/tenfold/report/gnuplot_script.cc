@@ -19,10 +19,11 @@ namespace {
 
 constexpr const char* kInk = "#333333";
 constexpr const char* kFaint = "#8a8a8a";
+constexpr double kPngPointScale = 1.35;  // the PNG terminal draws smaller marks
 constexpr const char* kStarFont = "DejaVu Sans,19";
 constexpr std::array<int, kShapeCount> kPointTypes = {7, 5, 9, 13, 11, 2, 1};
 // Sizes that give the shapes the same visual weight.
-constexpr std::array<double, kShapeCount> kPointSizes = {0.72, 0.66, 0.8, 0.72, 0.8, 0.66, 0.8};
+constexpr std::array<double, kShapeCount> kPointSizes = {0.72, 0.66, 0.8, 0.72, 0.8, 0.95, 1.1};
 
 class Writer {
  public:
@@ -81,29 +82,48 @@ class Writer {
     line("set border 3 linecolor rgb \"{}\" linewidth 1", kFaint);
     line("set grid back linetype 1 linecolor rgb \"#e4e4e4\" linewidth 1");
     line("set style fill solid 1.0 noborder");
-    line("set errorbars small");
+    line("set errorbars 0.6");
+    line("set pointintervalbox 0");
+  }
+
+  // Tick labels are gnuplot formats: a per cent sign is written twice.
+  static std::string tick_text(const std::vector<std::string>& lines) {
+    std::string result = "\"";
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      std::string doubled;
+      for (char c : lines[i]) doubled += c == '%' ? "%%" : std::string(1, c);
+      const std::string quoted = gnuplot_quote(doubled);
+      result += (i > 0 ? "\\n" : "") + quoted.substr(1, quoted.size() - 2);
+    }
+    return result + "\"";
   }
 
   void axis(const char* name, const AxisScale& scale) {
     if (scale.logarithmic) line("set logscale {} 10", name);
     line("set {}range [{:.10g}:{:.10g}] noextend", name, scale.min, scale.max);
-    std::string ticks;
-    for (const Tick& tick : scale.ticks) {
-      // Tick labels are gnuplot formats: a per cent sign is written twice.
-      std::string text;
-      for (char c : tick.text) text += c == '%' ? "%%" : std::string(1, c);
-      if (!ticks.empty()) ticks += ", ";
-      ticks += fmt::format("{} {:.10g}{}", gnuplot_quote(text), tick.value, tick.text.empty() ? " 1" : "");
+    std::vector<std::string> ticks;
+    const bool categories = name[0] == 'x' && !chart_.categories.empty();
+    if (categories) {
+      for (const TickLabel& label : layout_.categories) {
+        ticks.push_back(fmt::format("{} {:g}", tick_text(label.lines), label.value));
+      }
+    } else {
+      for (const Tick& tick : scale.ticks) {
+        ticks.push_back(
+            fmt::format("{} {:.10g}{}", tick_text({tick.text}), tick.value, tick.text.empty() ? " 1" : ""));
+      }
     }
-    const bool turned = name[0] == 'x' && layout_.rotated_categories;
-    const char* scale_text = name[0] == 'x' && !chart_.categories.empty() ? "scale 0" : "scale 0.6,0.3";
-    line("set {}tics nomirror out {}{} textcolor rgb \"{}\" ({})",
-         name,
-         scale_text,
-         turned ? " rotate by 40 right" : "",
-         kInk,
-         ticks);
-    if (name[0] == 'x' && !chart_.categories.empty()) line("set grid noxtics");
+    std::string style = categories ? "scale 0" : "scale 0.6,0.3";
+    if (categories && layout_.rotated_categories) {
+      style += " rotate by 40 right";
+    } else if (name[0] == 'x' && format_ == PictureFormat::kSvg) {
+      style += " offset 0,0.4";  // the SVG terminal leaves more room above the labels than the PNG terminal
+    }
+    line("set {}tics nomirror out {} textcolor rgb \"{}\" ({})", name, style, kInk, join(ticks, ", "));
+    if (categories) line("set grid noxtics");
+    if (name[0] == 'y' && scale.min < 0.0 && scale.max > 0.0) {
+      line("set xzeroaxis linetype 1 linewidth 1 linecolor rgb \"{}\"", kFaint);
+    }
   }
 
   void spans() {
@@ -138,10 +158,8 @@ class Writer {
   }
 
   void texts() {
-    if (!layout_.title.text.empty()) {
-      text(layout_.title.text,
-           at(layout_.title.x, layout_.title.y),
-           fmt::format("left font \"DejaVu Sans,{:g}\"", kTitleFontSize));
+    for (const PlacedText& title : layout_.title) {
+      text(title.text, at(title.x, title.y), fmt::format("left font \"DejaVu Sans,{:g}\"", kTitleFontSize));
     }
     const Box& plot = layout_.plot;
     if (!chart_.x.title.empty()) {
@@ -191,6 +209,10 @@ class Writer {
                           band ? series.high[k] : series.y[k]}));
       }
       line("END_OF_DATA");
+      if (!layout_.styles[i].line_markers) continue;
+      line("$marks{} << END_OF_DATA", i);
+      for (std::size_t k : layout_.marked_points(series)) line("{}", number_list({series.x[k], series.y[k]}));
+      line("END_OF_DATA");
     }
   }
 
@@ -210,13 +232,14 @@ class Writer {
   std::string point_style(std::size_t i) const {
     const Series& series = chart_.series[i];
     if (series.mark == Mark::kRings) {
-      return fmt::format("pointtype 6 pointsize 1.35 linewidth 1.6 linecolor rgb \"{}\"", color(i));
+      return fmt::format("pointtype 6 pointsize {:.3g} linewidth 1.6 linecolor rgb \"{}\"",
+                         1.35 * (format_ == PictureFormat::kPng ? kPngPointScale : 1.0),
+                         color(i));
     }
     const auto shape = static_cast<std::size_t>(layout_.styles[i].shape);
-    return fmt::format("pointtype {} pointsize {:g} linewidth 1.4 linecolor rgb \"{}\"",
-                       kPointTypes[shape],
-                       kPointSizes[shape],
-                       color(i));
+    const double size = kPointSizes[shape] * (format_ == PictureFormat::kPng ? kPngPointScale : 1.0);
+    return fmt::format(
+        "pointtype {} pointsize {:.3g} linewidth 2 linecolor rgb \"{}\"", kPointTypes[shape], size, color(i));
   }
 
   void legend() {
@@ -261,6 +284,9 @@ class Writer {
         const Series& series = chart_.series[i];
         if (series.mark != mark || series.y.empty() || (band && series.low.empty())) continue;
         pieces.push_back(band ? spread(i) : marks(i));
+        if (layout_.styles[i].line_markers) {
+          pieces.push_back(fmt::format("$marks{} using 1:2 with points {}", i, point_style(i)));
+        }
       }
     };
     add(Mark::kBars, false);
@@ -286,10 +312,9 @@ class Writer {
           i,
           color(i));
     }
-    return fmt::format(
-        "$data{} using 1:2:3:4 with yerrorbars pointtype -1 linewidth 1.3 linecolor rgb \"{}\"",
-        i,
-        mark == Mark::kBars ? kInk : color(i));
+    return fmt::format("$data{} using 1:2:3:4 with yerrorbars pointtype 0 linewidth 1.3 linecolor rgb \"{}\"",
+                       i,
+                       mark == Mark::kBars ? kInk : color(i));
   }
 
   std::string marks(std::size_t i) const {
@@ -309,16 +334,7 @@ class Writer {
                          color(i));
     }
     if (series.mark != Mark::kLine) return fmt::format("$data{} using 1:2 with points {}", i, point_style(i));
-    if (!layout_.styles[i].line_markers)
-      return fmt::format("$data{} using 1:2 with lines {}", i, line_style(i));
-    const std::size_t interval = 1 + series.y.size() / 12;
-    const auto shape = static_cast<std::size_t>(layout_.styles[i].shape);
-    return fmt::format("$data{} using 1:2 with linespoints {} pointtype {} pointsize {:g} pointinterval {}",
-                       i,
-                       line_style(i),
-                       kPointTypes[shape],
-                       kPointSizes[shape],
-                       interval);
+    return fmt::format("$data{} using 1:2 with lines {}", i, line_style(i));
   }
 
   const Chart& chart_;

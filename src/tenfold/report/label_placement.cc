@@ -67,7 +67,13 @@ struct Search {
   }
 
   LabelPlace find(const LabelRequest& label) const {
+    constexpr Direction kAbove{0, -1};
     LabelPlace second_best;
+    if (label.above_first) {
+      LabelPlace place = candidate(label, kAbove, 0.0);
+      place.placed = !hides_something(place);
+      if (place.placed) return place;
+    }
     for (double distance : kDistances) {
       for (Direction direction : kDirections) {
         LabelPlace place = candidate(label, direction, distance);

@@ -21,6 +21,7 @@ struct LabelRequest {
   double x = 0.0, y = 0.0;           // centre of the point
   double radius = 4.0;               // of its mark
   double width = 0.0, height = 0.0;  // of the text
+  bool above_first = false;          // try straight above before the other positions (bars)
 };
 
 struct PlacementProblem {

@@ -20,7 +20,8 @@ constexpr double kSample = 30.0;    // length of a legend sample
 constexpr double kSampleGap = 8.0;  // between sample and text
 constexpr double kTickRoom = 8.0;   // between axis and tick label
 constexpr double kSpanRow = 17.0;
-constexpr double kLegendShare = 0.3;  // widest legend beside the plot, of the picture's width
+constexpr double kTitleRow = 22.0;
+constexpr int kTitleLines = 2;
 
 void check_size(PictureSize size) {
   const auto good = [](int side) { return side >= 200 && side <= 8000; };
@@ -48,9 +49,8 @@ class Builder {
 
   Layout build() {
     collect_legend();
-    top_ = chart_.title.empty() ? kMargin : kMargin + 34.0;
-    choose_margins();
     place_title();
+    choose_margins();
     place_spans();
     place_legend();
     place_point_labels();
@@ -68,55 +68,101 @@ class Builder {
       const std::string text =
           cut_to_pixel_width(name, kFontSize, width() - 2 * kMargin - kSample - kSampleGap);
       layout_.legend.push_back({.series = i, .text = text});
-      legend_width_ = std::max(legend_width_, kSample + kSampleGap + pixel_width(text, kFontSize));
+      legend_width_ = std::max(legend_width_, entry_width(text));
     }
   }
 
-  // Beside the plot when there is room, else in columns below it.
-  void choose_margins() {
-    const std::size_t entries = layout_.legend.size();
-    legend_beside_ = entries > 1 && width() >= 640 && legend_width_ <= kLegendShare * width() &&
-                     static_cast<double>(entries) * kLegendRow <= height() - top_ - 80.0;
-    double right = 22.0;
-    double legend_height = 0.0;
-    if (legend_beside_) {
-      right = legend_width_ + 2 * kMargin + 6.0;
-    } else if (entries > 0) {
-      columns_ = std::max<std::size_t>(
-          1, static_cast<std::size_t>((width() - 2 * kMargin) / (legend_width_ + 2 * kMargin)));
-      legend_height = kLegendRow * static_cast<double>((entries + columns_ - 1) / columns_) + kMargin;
-    }
-    layout_.plot.top = top_ + kSpanRow * static_cast<double>(count_span_rows());
-    layout_.plot.right = width() - right;
-    const double x_title = chart_.x.title.empty() ? 0.0 : 24.0;
-    const int y_ticks = static_cast<int>((height() - layout_.plot.top - legend_height - 60.0) / 42.0);
-    layout_.scales = make_scales(chart_, static_cast<int>((width() - right - 80.0) / 78.0), y_ticks);
-    const double y_title = chart_.y.title.empty() ? 0.0 : 24.0;
-    layout_.plot.left = kMargin + y_title + widest(layout_.scales.y.ticks) + kTickRoom;
-    const double x_labels = category_room();
-    layout_.plot.bottom = height() - legend_height - x_title - x_labels - kTickRoom;
-    axis_bottom_ = layout_.plot.bottom + x_labels + kTickRoom + x_title;
-    layout_.x_title_y = axis_bottom_ - 14.0;
-  }
-
-  // Height of the tick labels under the x axis. Categories that do not fit side by side are turned and cut.
-  double category_room() {
-    if (chart_.categories.empty()) return 20.0;
-    const double slot =
-        (layout_.plot.right - layout_.plot.left) / static_cast<double>(chart_.categories.size());
-    std::vector<Tick>& ticks = layout_.scales.x.ticks;
-    if (widest(ticks) + 8.0 <= slot) return 20.0;
-    layout_.rotated_categories = true;
-    const double longest = 0.3 * height();
-    for (Tick& tick : ticks) tick.text = cut_to_pixel_width(tick.text, kFontSize, longest);
-    constexpr double kSine = 0.643;  // of 40 degrees
-    return kSine * widest(ticks) + 14.0;
+  static double entry_width(const std::string& text) {
+    return kSample + kSampleGap + pixel_width(text, kFontSize);
   }
 
   void place_title() {
-    const std::string text =
-        cut_to_pixel_width(one_line(chart_.title), kTitleFontSize, width() - 2 * kMargin);
-    layout_.title = {text, kMargin, kMargin + 12.0};
+    if (chart_.title.empty()) return;
+    double y = kMargin + 12.0;
+    for (std::string& text :
+         wrap_to_pixel_width(one_line(chart_.title), kTitleFontSize, width() - 2 * kMargin, kTitleLines)) {
+      layout_.title.push_back({std::move(text), kMargin, y});
+      y += kTitleRow;
+    }
+    top_ = y + 2.0;
+  }
+
+  // Entries below the plot run like words of a text.
+  double flow_legend() {
+    double x = kMargin + 4.0, y = 0.5 * kLegendRow;
+    for (LegendEntry& entry : layout_.legend) {
+      const double need = entry_width(entry.text);
+      if (x > kMargin + 4.0 && x + need > width() - kMargin) {
+        x = kMargin + 4.0;
+        y += kLegendRow;
+      }
+      entry.x = x;
+      entry.y = y;
+      x += need + 2 * kMargin;
+    }
+    return layout_.legend.empty() ? 0.0 : y + 0.5 * kLegendRow + kMargin;
+  }
+
+  // The side that leaves the larger plot.
+  bool legend_fits_beside(double height_below) const {
+    const auto entries = static_cast<double>(layout_.legend.size());
+    const double beside = legend_width_ + 2 * kMargin;
+    const double plot_width = width() - 90.0, plot_height = height() - top_ - 70.0;
+    if (entries < 2 || plot_width - beside < 300.0 || entries * kLegendRow > plot_height) return false;
+    return (plot_width - beside) * plot_height > plot_width * (plot_height - height_below);
+  }
+
+  void choose_margins() {
+    double legend_height = flow_legend();
+    legend_beside_ = legend_fits_beside(legend_height);
+    if (legend_beside_) legend_height = 0.0;
+    const double right = legend_beside_ ? legend_width_ + 2 * kMargin + 6.0 : 22.0;
+    Box& plot = layout_.plot;
+    plot.top = top_ + kSpanRow * static_cast<double>(count_span_rows());
+    plot.right = width() - right;
+    const double y_tick_room = chart_.y.logarithmic ? 30.0 : 42.0;
+    const int y_ticks = static_cast<int>((height() - plot.top - legend_height - 60.0) / y_tick_room);
+    layout_.scales = make_scales(chart_, static_cast<int>((width() - right - 80.0) / 78.0), y_ticks);
+    const double y_title = chart_.y.title.empty() ? 0.0 : 24.0;
+    plot.left = kMargin + y_title + widest(layout_.scales.y.ticks) + kTickRoom;
+    const double x_title = chart_.x.title.empty() ? 0.0 : 24.0;
+    const double x_labels = category_room();
+    plot.bottom = std::max(plot.top + 40.0, height() - legend_height - x_title - x_labels - kTickRoom);
+    axis_bottom_ = plot.bottom + x_labels + kTickRoom + x_title;
+    layout_.x_title_y = axis_bottom_ - 14.0;
+  }
+
+  // Height of the tick labels under the x axis. Categories that do not fit side by side are wrapped; when a single
+  // word is too long, they are turned.
+  double category_room() {
+    constexpr double kRow = 17.0;
+    if (chart_.categories.empty()) return 20.0;
+    const double slot =
+        (layout_.plot.right - layout_.plot.left) / static_cast<double>(chart_.categories.size());
+    std::size_t most_lines = 1;
+    for (std::size_t i = 0; i < chart_.categories.size(); ++i) {
+      const std::string name = one_line(chart_.categories[i]);
+      TickLabel label{static_cast<double>(i), wrap_to_pixel_width(name, kFontSize, slot - 10.0, 3)};
+      for (const std::string& line : label.lines) {
+        if (line.ends_with("\u2026")) layout_.rotated_categories = true;
+      }
+      most_lines = std::max(most_lines, label.lines.size());
+      layout_.categories.push_back(std::move(label));
+    }
+    return layout_.rotated_categories ? turn_categories(slot) : kRow * static_cast<double>(most_lines) + 3.0;
+  }
+
+  double turn_categories(double slot) {
+    constexpr double kSine = 0.643, kCosine = 0.766;  // of 40 degrees
+    double longest = 0.0;
+    for (std::size_t i = 0; i < layout_.categories.size(); ++i) {
+      const double to_the_left = layout_.plot.left + slot * (static_cast<double>(i) + 0.5) - kMargin;
+      const double room = std::min(0.35 * height(), to_the_left / kCosine);
+      std::string text = cut_to_pixel_width(one_line(chart_.categories[i]), kFontSize, room);
+      longest = std::max(longest, pixel_width(text, kFontSize));
+      layout_.categories[i].lines = {std::move(text)};
+    }
+    return kSine * longest + 14.0;
   }
 
   double clamped_x(double value) const {
@@ -152,39 +198,33 @@ class Builder {
     return count;
   }
 
+  // A name stands over the middle of its span. A name wider than its span may reach to both sides when its row is
+  // its own, else it is cut.
   void place_spans() {
     const std::vector<int> rows = span_rows();
     for (std::size_t i = 0; i < chart_.spans.size(); ++i) {
+      if (rows[i] < 0) continue;
       const Span& span = chart_.spans[i];
       const double left = clamped_x(span.x0), right = clamped_x(span.x1);
-      const double room = right - left;
-      if (rows[i] < 0) continue;
-      const double y = layout_.plot.top - kSpanRow * (rows[i] + 0.5);
-      const std::string name = one_line(span.label);
-      if (span.x0 == span.x1) {
-        place_line_name(name, left, y);
-      } else if (room >= 30.0) {
-        layout_.spans.push_back(
-            {cut_to_pixel_width(name, kSmallFontSize, room - 4.0), 0.5 * (left + right), y});
-      }
+      const bool alone = std::count(rows.begin(), rows.end(), rows[i]) == 1;
+      const double room = alone ? width() - 2 * kMargin : right - left - 4.0;
+      if (room < 30.0) continue;
+      const std::string text = cut_to_pixel_width(one_line(span.label), kSmallFontSize, room);
+      const double half = 0.5 * pixel_width(text, kSmallFontSize);
+      const double center = std::clamp(0.5 * (left + right), kMargin + half, width() - kMargin - half);
+      layout_.spans.push_back({text, center, layout_.plot.top - kSpanRow * (rows[i] + 0.5)});
     }
   }
 
-  // The name of a single line may stand to both sides of it, but inside the picture.
-  void place_line_name(const std::string& name, double x, double y) {
-    const std::string text = cut_to_pixel_width(name, kSmallFontSize, 0.5 * width());
-    const double half = 0.5 * pixel_width(text, kSmallFontSize);
-    layout_.spans.push_back({text, std::clamp(x, kMargin + half, width() - kMargin - half), y});
-  }
-
   void place_legend() {
-    const double left = legend_beside_ ? layout_.plot.right + 18.0 : kMargin + 4.0;
-    const double top = legend_beside_ ? layout_.plot.top : axis_bottom_ + 4.0;
     for (std::size_t i = 0; i < layout_.legend.size(); ++i) {
-      const std::size_t column = legend_beside_ ? 0 : i % columns_;
-      const std::size_t row = legend_beside_ ? i : i / columns_;
-      layout_.legend[i].x = left + static_cast<double>(column) * (legend_width_ + 2 * kMargin);
-      layout_.legend[i].y = top + kLegendRow * (static_cast<double>(row) + 0.5);
+      LegendEntry& entry = layout_.legend[i];
+      if (legend_beside_) {
+        entry.x = layout_.plot.right + 18.0;
+        entry.y = layout_.plot.top + kLegendRow * (static_cast<double>(i) + 0.5);
+      } else {
+        entry.y += axis_bottom_ + 4.0;
+      }
     }
   }
 
@@ -231,31 +271,49 @@ class Builder {
     }
   }
 
+  void add_span_borders(PlacementProblem& problem) const {
+    for (const Span& span : chart_.spans) {
+      for (double value : {span.x0, span.x1}) {
+        const double x = clamped_x(value);
+        problem.strokes.push_back({x, layout_.plot.top, x, layout_.plot.bottom});
+      }
+    }
+  }
+
+  LabelRequest request(const Series& series, std::size_t i, double shift) const {
+    const bool bars = series.mark == Mark::kBars;
+    const bool above_error_bar = bars && !series.high.empty() && series.y[i] >= 0.0;
+    LabelRequest label;
+    label.x = layout_.pixel_x(series.x[i] + shift);
+    label.y = layout_.pixel_y(above_error_bar ? series.high[i] : series.y[i]);
+    label.radius = series.mark == Mark::kLine || bars ? 2.0 : radius(series.mark);
+    label.width = pixel_width(one_line(series.labels[i]), kSmallFontSize) + 2.0;
+    label.height = kSmallFontSize + 2.0;
+    label.above_first = bars;
+    return label;
+  }
+
   void place_point_labels() {
+    const Box& plot = layout_.plot;
     PlacementProblem problem;
-    problem.area = {
-        layout_.plot.left + 2, layout_.plot.top + 1, layout_.plot.right + 4, layout_.plot.bottom - 2};
+    problem.area = {plot.left + 2, plot.top + 1, plot.right + 4, plot.bottom - 2};
+    add_span_borders(problem);
     std::vector<std::string> texts;
     int bar_ordinal = 0;
     for (const Series& series : chart_.series) {
-      const bool bars = series.mark == Mark::kBars;
-      const int ordinal = bars ? bar_ordinal++ : 0;
-      if (bars) {
-        add_bars(series, ordinal, problem);
+      double shift = 0.0;
+      if (series.mark == Mark::kBars) {
+        shift = bar_geometry(chart_).offset(bar_ordinal);
+        add_bars(series, bar_ordinal++, problem);
       } else if (series.mark == Mark::kLine) {
         add_line(series, problem);
       } else {
         add_marks(series, problem);
       }
-      const double shift = bars ? bar_geometry(chart_).offset(ordinal) : 0.0;
       for (std::size_t i = 0; i < series.annotate.size(); ++i) {
         if (!series.annotate[i] || !visible(series.x[i], series.y[i])) continue;
         texts.push_back(one_line(series.labels[i]));
-        problem.labels.push_back({layout_.pixel_x(series.x[i] + shift),
-                                  layout_.pixel_y(series.y[i]),
-                                  series.mark == Mark::kLine || bars ? 2.0 : radius(series.mark),
-                                  pixel_width(texts.back(), kSmallFontSize) + 2.0,
-                                  kSmallFontSize + 2.0});
+        problem.labels.push_back(request(series, i, shift));
       }
     }
     const std::vector<LabelPlace> places = place_labels(problem);
@@ -266,10 +324,9 @@ class Builder {
 
   const Chart& chart_;
   Layout layout_;
-  double top_ = 0.0;
+  double top_ = kMargin;
   double legend_width_ = 0.0;
   bool legend_beside_ = false;
-  std::size_t columns_ = 1;
   double axis_bottom_ = 0.0;
 };
 
@@ -281,6 +338,23 @@ double Layout::pixel_x(double value) const {
 
 double Layout::pixel_y(double value) const {
   return plot.bottom - scales.y.fraction(value) * (plot.bottom - plot.top);
+}
+
+std::vector<std::size_t> Layout::marked_points(const Series& series) const {
+  constexpr double kDistance = 60.0;  // pixels
+  std::vector<std::size_t> marked;
+  const auto distance = [&](std::size_t a, std::size_t b) {
+    return std::hypot(pixel_x(series.x[a]) - pixel_x(series.x[b]),
+                      pixel_y(series.y[a]) - pixel_y(series.y[b]));
+  };
+  for (std::size_t i = 0; i < series.y.size(); ++i) {
+    if (marked.empty() || distance(i, marked.back()) >= kDistance) marked.push_back(i);
+  }
+  if (marked.empty() || marked.back() + 1 == series.y.size()) return marked;
+  const std::size_t last = series.y.size() - 1;
+  if (marked.size() > 1 && distance(last, marked.back()) < 0.5 * kDistance) marked.pop_back();
+  marked.push_back(last);
+  return marked;
 }
 
 Layout make_layout(const Chart& chart, PictureSize size) {

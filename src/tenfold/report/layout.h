@@ -23,6 +23,11 @@ struct PlacedText {
   double x = 0.0, y = 0.0;  // see the member that holds it
 };
 
+struct TickLabel {
+  double value = 0.0;
+  std::vector<std::string> lines;
+};
+
 struct LegendEntry {
   std::size_t series = 0;
   std::string text;
@@ -39,15 +44,19 @@ struct Layout {
   Box plot;  // the area between the axes
   ChartScales scales;
   std::vector<SeriesStyle> styles;  // one a series
-  PlacedText title;                 // left end, vertical centre
+  std::vector<PlacedText> title;    // left end, vertical centre of each line
   std::vector<PlacedText> spans;    // centre
   std::vector<LegendEntry> legend;
-  std::vector<PointLabel> labels;  // only those that found room
+  std::vector<PointLabel> labels;     // only those that found room
+  std::vector<TickLabel> categories;  // labels of a bar chart's x axis
   bool rotated_categories = false;
   double x_title_y = 0.0;  // vertical centre of the x axis' title
 
   double pixel_x(double value) const;
   double pixel_y(double value) const;  // y down
+
+  // Indices of the points of a line that carry a mark: evenly spread over the picture, first and last among them.
+  std::vector<std::size_t> marked_points(const Series& series) const;
 };
 
 // Throws what check() throws, and Error(kUsage, "report.picture_size") unless both sides are 200 to 8000 pixels.

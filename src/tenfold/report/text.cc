@@ -206,6 +206,26 @@ std::string cut_to_pixel_width(std::string_view text, double font_size, double w
   return encode_utf8(kept);
 }
 
+std::vector<std::string> wrap_to_pixel_width(std::string_view text,
+                                             double font_size,
+                                             double width,
+                                             int max_lines) {
+  std::vector<std::string> lines;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const bool last = static_cast<int>(lines.size()) + 1 >= max_lines;
+    std::size_t end = rest.size();
+    while (!last && end != std::string_view::npos && pixel_width(rest.substr(0, end), font_size) > width) {
+      end = end == 0 ? std::string_view::npos : rest.rfind(' ', end - 1);
+    }
+    if (end == std::string_view::npos || end == 0) end = std::min(rest.find(' ', 1), rest.size());
+    lines.push_back(cut_to_pixel_width(rest.substr(0, end), font_size, width));
+    rest = rest.substr(end);
+    while (rest.starts_with(' ')) rest.remove_prefix(1);
+  }
+  return lines;
+}
+
 std::string escape_html(std::string_view text) {
   std::string result;
   result.reserve(text.size());

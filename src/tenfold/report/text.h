@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tenfold::report {
 
@@ -26,6 +27,12 @@ std::string cut_to_display_width(std::string_view text,
 // characters beyond ASCII).
 double pixel_width(std::string_view text, double font_size);
 std::string cut_to_pixel_width(std::string_view text, double font_size, double width);
+
+// Breaks at spaces into at most `max_lines` lines of `width` pixels; what still does not fit is cut.
+std::vector<std::string> wrap_to_pixel_width(std::string_view text,
+                                             double font_size,
+                                             double width,
+                                             int max_lines);
 
 // For element content and quoted attributes: & < > " ' escaped; characters that HTML forbids become U+FFFD.
 std::string escape_html(std::string_view text);
