@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "tenfold/systems/compute_trends/model_selection.h"
@@ -26,8 +27,7 @@ struct BreakCandidate {
 
 struct BreakSearchReport {
   std::size_t n = 0;
-  double best_year =
-      0.0;  // middle of the run of equal best candidates, the earliest when there are two middles
+  double best_year = 0.0;  // see best_candidate
   double best_sse = 0.0;
   double interval_low = 0.0;  // first and last candidate within the tolerance
   double interval_high = 0.0;
@@ -35,6 +35,21 @@ struct BreakSearchReport {
   std::vector<BreakCandidate> candidates;  // ascending in year
   ModelSelectionReport models;             // BIC of one line, two lines, broken stick
 };
+
+// All breaks on multiples of `step` that leave `least_rows` rows and two different dates on each side, ascending.
+// Throws Error(kUsage, "trends.bad_step") for step <= 0 or more than 1e6 candidates.
+std::vector<BreakCandidate> break_candidates(std::span<const double> year,
+                                             std::span<const double> log10_flop,
+                                             double step,
+                                             std::size_t least_rows);
+
+// Least SSE; among neighbours that split the rows alike, the middle one. `candidates` must not be empty.
+BreakCandidate best_candidate(std::span<const BreakCandidate> candidates);
+
+// Lines through the rows with year < break_year and through the others.
+std::pair<Fit, Fit> fit_sides(std::span<const double> year,
+                              std::span<const double> log10_flop,
+                              double break_year);
 
 // Throws Error(kData, "trends.too_few_rows") when no candidate leaves least_rows rows and two dates on each
 // side.
