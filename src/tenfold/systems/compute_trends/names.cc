@@ -38,11 +38,11 @@ std::size_t bounded_distance(std::string_view a, std::string_view b, std::size_t
   return previous[b.size()];
 }
 
-// Names of up to five letters differ by their letters ("GPT", "GAT"), so they get no tolerance.
+// Short names differ by a letter on purpose ("GPT", "GAT"; "ViT-G/14", "ViT-H/14"): no tolerance below eight letters.
 bool is_near_spelling(std::string_view a, std::string_view b) {
   const std::size_t shorter = std::min(a.size(), b.size());
-  if (shorter < 6 || digits_of(a) != digits_of(b)) return false;
-  const std::size_t limit = shorter < 9 ? 1 : 2;
+  if (shorter < 8 || digits_of(a) != digits_of(b)) return false;
+  const std::size_t limit = shorter < 12 ? 1 : 2;
   return bounded_distance(a, b, limit) <= limit;
 }
 
