@@ -7,7 +7,8 @@ endif()
 include(CMakePackageConfigHelpers)
 
 # tenfold_shared(NAME PARTS ... LINK ...): libtenfold_<name>.so of whole static parts, exported as tenfold::<name>.
-# LINK: what the headers of the parts need, found again by tenfoldConfig.cmake.
+# PARTS from top to bottom, so that the linker sees each once. LINK: what the headers of the parts need, found again by
+# tenfoldConfig.cmake.
 function(tenfold_shared name)
   cmake_parse_arguments(ARG "" "" "PARTS;LINK" ${ARGN})
   set(empty ${CMAKE_CURRENT_BINARY_DIR}/shared_${name}.cc)  # CMake wants a source in every library
@@ -34,7 +35,7 @@ function(tenfold_shared name)
           DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tenfold COMPONENT ${name})
 endfunction()
 
-tenfold_shared(core PARTS base config io kernels report systems compute_trends LINK fmt::fmt nlohmann_json::nlohmann_json)
+tenfold_shared(core PARTS compute_trends systems report kernels io config base LINK fmt::fmt nlohmann_json::nlohmann_json)
 if(TENFOLD_WITH_TORCH)
   tenfold_shared(nn PARTS train LINK tenfold_shared_core ${TORCH_LIBRARIES})
 endif()
