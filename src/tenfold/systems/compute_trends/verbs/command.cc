@@ -20,7 +20,6 @@ systems::System make_system() {
                   make_null_study_verb(),
                   make_compare_verb(),
                   make_plot_verb(),
-                  make_estimate_verb(),
                   make_threshold_verb(),
                   make_check_verb(),
                   make_export_verb(),
