@@ -241,6 +241,25 @@ TEST_F(Files, RenameReplacesAndReportsAMissingSource) {
   EXPECT_EQ(error_of([&] { real_file_system().rename(at("from"), at("to")); }), "file file.not_found");
 }
 
+TEST_F(Files, ExchangeSwapsFilesAndFoldersInOneStep) {
+  make("a", "1");
+  make("b", "2");
+  try {
+    real_file_system().exchange(at("a"), at("b"));
+  } catch (const Error& error) {
+    ASSERT_EQ(error.code(), "file.cannot_exchange");
+    GTEST_SKIP() << error.what();
+  }
+  EXPECT_EQ(read_text_file(at("a")), "2");
+  EXPECT_EQ(read_text_file(at("b")), "1");
+  std::filesystem::create_directory(at("folder"));
+  make("folder/inside", "3");
+  real_file_system().exchange(at("a"), at("folder"));
+  EXPECT_EQ(read_text_file(at("a") / "inside"), "3");
+  EXPECT_EQ(read_text_file(at("folder")), "2");
+  EXPECT_EQ(error_of([&] { real_file_system().exchange(at("a"), at("none")); }), "file file.not_found");
+}
+
 TEST_F(Files, RemoveTakesFilesAndEmptyFoldersOnly) {
   make("f", "1");
   real_file_system().remove(at("f"));
