@@ -82,8 +82,6 @@ class Writer {
     line("set border 3 linecolor rgb \"{}\" linewidth 1", kFaint);
     line("set grid back linetype 1 linecolor rgb \"#e4e4e4\" linewidth 1");
     line("set style fill solid 1.0 noborder");
-    line("set errorbars 0.6");
-    line("set pointintervalbox 0");
   }
 
   // Tick labels are gnuplot formats: a per cent sign is written twice.
@@ -312,9 +310,12 @@ class Writer {
           i,
           color(i));
     }
-    return fmt::format("$data{} using 1:2:3:4 with yerrorbars pointtype 0 linewidth 1.3 linecolor rgb \"{}\"",
-                       i,
-                       mark == Mark::kBars ? kInk : color(i));
+    // Vectors with flat heads: gnuplot's error bars leave a hole around the point.
+    return fmt::format(
+        "$data{} using 1:3:(0):($4-$3) with vectors heads size screen 0.004,90 nofilled linewidth 1.3 "
+        "linecolor rgb \"{}\"",
+        i,
+        mark == Mark::kBars ? kInk : color(i));
   }
 
   std::string marks(std::size_t i) const {

@@ -56,6 +56,7 @@ struct Search {
       if (overlaps(place.box, other.box)) return true;
       if (place.leader && crosses(place.leader_line, other.box)) return true;
       if (other.leader && crosses(other.leader_line, place.box)) return true;
+      if (other.leader && place.leader && meet(other.leader_line, place.leader_line)) return true;
     }
     return false;
   }
@@ -109,6 +110,13 @@ bool crosses(const Stroke& stroke, const Box& box) {
   };
   return clip(-dx, stroke.x0 - box.left) && clip(dx, box.right - stroke.x0) &&
          clip(-dy, stroke.y0 - box.top) && clip(dy, box.bottom - stroke.y0);
+}
+
+bool meet(const Stroke& a, const Stroke& b) {
+  const auto side = [](const Stroke& line, double x, double y) {
+    return (line.x1 - line.x0) * (y - line.y0) - (line.y1 - line.y0) * (x - line.x0);
+  };
+  return side(a, b.x0, b.y0) * side(a, b.x1, b.y1) < 0.0 && side(b, a.x0, a.y0) * side(b, a.x1, a.y1) < 0.0;
 }
 
 std::vector<LabelPlace> place_labels(const PlacementProblem& problem) {

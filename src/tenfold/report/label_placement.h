@@ -40,9 +40,10 @@ struct LabelPlace {
 
 bool overlaps(const Box& a, const Box& b);
 bool crosses(const Stroke& stroke, const Box& box);  // any part of the stroke lies inside the box
+bool meet(const Stroke& a, const Stroke& b);         // the strokes cross; touching ends do not count
 
 // One place a label, in the order of `problem.labels`. Boxes of placed labels never overlap each other, an
-// obstacle or a leader line of an earlier label.
+// obstacle or a leader line, and leader lines do not cross.
 std::vector<LabelPlace> place_labels(const PlacementProblem& problem);
 
 }  // namespace tenfold::report

@@ -51,7 +51,24 @@
 
   // ---- data sets -------------------------------------------------------------------------------------------------
 
-  function lineDatasets(series, index, color) {
+  const fraction = (axis, value) => (axis.log
+    ? Math.log(value / axis.min) / Math.log(axis.max / axis.min)
+    : (value - axis.min) / (axis.max - axis.min));
+
+  // Points of a line that carry a mark: spread evenly over the picture, whatever the axes.
+  function markedPoints(spec, series) {
+    const marked = new Set();
+    let last = null;
+    series.x.forEach((x, i) => {
+      const here = [fraction(spec.x, x), 0.6 * fraction(spec.y, series.y[i])];
+      if (last !== null && Math.hypot(here[0] - last[0], here[1] - last[1]) < 0.07) return;
+      marked.add(i);
+      last = here;
+    });
+    return marked;
+  }
+
+  function lineDatasets(spec, series, index, color) {
     const base = { type: "line", seriesIndex: index, borderColor: color, pointRadius: 0, clip: 6 };
     const datasets = [];
     if (series.low.length > 0) {
@@ -60,11 +77,11 @@
       datasets.push({ ...edge, data: series.x.map((x, i) => ({ x, y: series.high[i] })), fill: "-1", backgroundColor: translucent(color, 0.2) });
     }
     const shape = SHAPES[series.shape];
-    const stride = Math.ceil(series.x.length / 12);
+    const marked = series.markers ? markedPoints(spec, series) : new Set();
     datasets.push({
       ...base, role: "main", borderWidth: 2.2, borderDash: series.dash, order: 30, pointHitRadius: 6, pointHoverRadius: 4,
       backgroundColor: color, pointStyle: shape.style, pointRotation: shape.rotation,
-      pointRadius: (context) => (series.markers && context.dataIndex % stride === 0 ? RADIUS : 0),
+      pointRadius: (context) => (marked.has(context.dataIndex) ? RADIUS : 0),
       data: series.x.map((x, i) => ({ x, y: series.y[i] })),
     });
     return datasets;
@@ -99,7 +116,7 @@
   function datasetsOf(spec) {
     return spec.series.flatMap((series, index) => {
       const color = themed(series.color);
-      if (series.mark === "line") return lineDatasets(series, index, color);
+      if (series.mark === "line") return lineDatasets(spec, series, index, color);
       return series.mark === "bars" ? barDatasets(series, index, color) : pointDatasets(series, index, color);
     });
   }
@@ -225,6 +242,11 @@
     return enter <= leave;
   }
 
+  function meet(a, b) {
+    const side = (line, x, y) => (line.x1 - line.x0) * (y - line.y0) - (line.y1 - line.y0) * (x - line.x0);
+    return side(a, b.x0, b.y0) * side(a, b.x1, b.y1) < 0 && side(b, a.x0, a.y0) * side(b, a.x1, a.y1) < 0;
+  }
+
   function candidate(label, [dx, dy], distance) {
     const scale = dx !== 0 && dy !== 0 ? 0.7 : 1;
     const reach = (label.radius + 2 + distance) * scale;
@@ -235,24 +257,34 @@
     return { box: { left, top, right: left + label.width, bottom: top + label.height }, line, leader: distance > 0 };
   }
 
-  function placeLabels(area, obstacles, labels) {
+  function placeLabels(area, obstacles, strokes, labels) {
     const placed = [];
     const hides = ({ box, line, leader }) =>
       box.left < area.left || box.right > area.right || box.top < area.top || box.bottom > area.bottom ||
       obstacles.some((obstacle) => overlap(box, obstacle)) ||
-      placed.some((other) => overlap(box, other.box) || (leader && crosses(line, other.box)) || (other.leader && crosses(other.line, box)));
+      placed.some((other) => overlap(box, other.box) || (leader && crosses(line, other.box)) ||
+        (other.leader && (crosses(other.line, box) || (leader && meet(line, other.line)))));
     for (const label of labels) {
       const above = label.aboveFirst ? [[[0, -1], 0]] : [];
       const tries = above.concat(DISTANCES.flatMap((distance) => DIRECTIONS.map((direction) => [direction, distance])));
-      const found = tries.map(([direction, distance]) => candidate(label, direction, distance)).find((place) => !hides(place));
+      const free = tries.map(([direction, distance]) => candidate(label, direction, distance)).filter((place) => !hides(place));
+      const found = free.find((place) => !strokes.some((stroke) => crosses(stroke, place.box))) || free[0];
       if (found) placed.push({ ...found, text: label.text });
     }
     return placed;
   }
 
+  function spanStrokes(chart, spec) {
+    const { top, bottom } = chart.chartArea;
+    return spec.spans.flatMap((span) => [span.x0, span.x1]).map((value) => {
+      const x = chart.scales.x.getPixelForValue(value);
+      return { x0: x, y0: top, x1: x, y1: bottom };
+    });
+  }
+
   function drawLabels(chart, spec) {
     const { ctx, chartArea } = chart;
-    const obstacles = [], labels = [];
+    const obstacles = [], strokes = spanStrokes(chart, spec), labels = [];
     ctx.save();
     ctx.font = `12px ${Chart.defaults.font.family}`;
     for (const { dataset, meta } of mainMetas(chart)) {
@@ -265,6 +297,9 @@
           obstacles.push({ left: x - width / 2, right: x + width / 2, top: Math.min(y, base), bottom: Math.max(y, base) });
         } else if (series.mark !== "line") {
           obstacles.push({ left: element.x - radius, right: element.x + radius, top: element.y - radius, bottom: element.y + radius });
+        } else if (i > 0) {
+          const before = meta.data[i - 1];
+          strokes.push({ x0: before.x, y0: before.y, x1: element.x, y1: element.y });
         }
         if (!series.annotate[i]) return;
         const high = bars && series.high.length > 0 && series.y[i] >= 0;
@@ -275,7 +310,7 @@
     ctx.textAlign = "left";
     ctx.textBaseline = "middle";
     ctx.lineJoin = "round";
-    for (const { box, line, leader, text } of placeLabels(chartArea, obstacles, labels)) {
+    for (const { box, line, leader, text } of placeLabels(chartArea, obstacles, strokes, labels)) {
       if (leader) {
         ctx.strokeStyle = css("--soft");
         ctx.lineWidth = 0.8;
@@ -295,27 +330,43 @@
 
   // ---- configuration ---------------------------------------------------------------------------------------------
 
+  // Lines of at most `length` letters; null when a word is longer.
   function wrapped(text, length) {
-    const lines = [""];
+    const lines = [];
     for (const word of text.split(" ")) {
+      if (word.length > length) return null;
       const last = lines[lines.length - 1];
-      if (last === "") lines[lines.length - 1] = word;
-      else if (last.length + word.length < length) lines[lines.length - 1] = `${last} ${word}`;
+      if (last !== undefined && last.length + word.length < length) lines[lines.length - 1] = `${last} ${word}`;
       else lines.push(word);
     }
     return lines;
   }
 
+  // All categories wrapped when every one fits its slot; else all on one short line, which Chart.js turns.
+  function categoryText(scale, categories, index) {
+    const length = Math.floor((scale.chart.width - 60) / categories.length / 7.5);
+    const fits = categories.every((category) => {
+      const lines = wrapped(category, length);
+      return lines !== null && lines.length <= 3;
+    });
+    const name = categories[index] || "";
+    if (fits) return wrapped(name, length);
+    const letters = Array.from(name);
+    return letters.length > 16 ? `${letters.slice(0, 15).join("")}\u2026` : name;
+  }
+
   function axisOptions(axis, isX, categories) {
     const names = new Map(axis.ticks.map(([value, text]) => [value, text]));
     return {
-      type: axis.log ? "logarithmic" : "linear", min: axis.min, max: axis.max,
+      type: axis.log ? "logarithmic" : "linear", min: axis.min, max: axis.max, offset: false,
       title: { display: axis.title !== "", text: axis.title, color: css("--ink") },
       grid: { color: css("--grid"), borderColor: css("--soft"), drawOnChartArea: !(isX && categories.length > 0) },
       ticks: {
         color: css("--ink"), maxRotation: categories.length > 0 ? 45 : 0, autoSkip: categories.length === 0,
         autoSkipPadding: 8,
-        callback: (value) => (isX && categories.length > 0 ? wrapped(names.get(value) || "", 14) : names.get(value) || ""),
+        callback(value) {
+          return isX && categories.length > 0 ? categoryText(this, categories, value) : names.get(value) || "";
+        },
       },
       afterBuildTicks: (scale) => { scale.ticks = axis.ticks.map(([value]) => ({ value })); },
     };
