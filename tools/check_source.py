@@ -35,7 +35,7 @@ RULES = [
     (r"\bTODO\b|\bFIXME\b|\bXXX\b", EVERYWHERE, (), "unfinished", "finish it, or file an issue"),
 ]
 HEADER_RULES = [
-    (r"^\s*using\s+namespace\b", EVERYWHERE, (), "using namespace in a header reaches every includer", "name the namespace"),
+    (r"^using\s+namespace\b", EVERYWHERE, (), "using namespace in a header reaches every includer", "name the namespace"),
 ]
 # Comments and strings of C++; raw strings first. Lines stay where they are.
 NOT_CODE = re.compile(r'R"(\w*)\(.*?\)\1"|//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n]){1,8}\'', re.S)

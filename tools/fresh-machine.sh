@@ -11,7 +11,7 @@ Usage: tools/fresh-machine.sh [options]        (as root; needs the package deboo
   --run COMMAND       run COMMAND in the clone instead of `make demo` and `make test`; may be repeated
   --user              run as an ordinary user with sudo instead of root
   --folder DIR        make the root below DIR (default: $TMPDIR or /var/tmp)
-  --transcript FILE   default: fresh-machine.txt in the current folder
+  --transcript FILE   default: build/fresh-machine.txt
   --keep              do not delete the root at the end
 TEXT
 }
@@ -22,7 +22,7 @@ fail() {
 }
 
 # Defaults and the command line.
-commands=() as_user=no parent=${TMPDIR:-/var/tmp} transcript=$PWD/fresh-machine.txt keep=no
+commands=() as_user=no parent=${TMPDIR:-/var/tmp} transcript="" keep=no
 arguments=("$@")
 while [ $# -gt 0 ]; do
   case $1 in
@@ -39,6 +39,8 @@ while [ $# -gt 0 ]; do
 done
 [ ${#commands[@]} -gt 0 ] || commands=("make demo" "make test")
 tree=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
+
+if [ -z "$transcript" ]; then mkdir -p "$tree/build" && transcript=$tree/build/fresh-machine.txt; fi
 
 [ "$(id -u)" -eq 0 ] || fail "a chroot needs root" "sudo $0 ${arguments[*]}"
 command -v debootstrap >/dev/null || fail "debootstrap is not installed" "apt-get install debootstrap"

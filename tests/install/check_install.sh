@@ -56,7 +56,7 @@ cmp example.txt by_pkg_config.txt
 
 echo "--- Debian package"
 (cd "$build" && cpack -G DEB -B "$folder/deb") >cpack.log 2>&1 || { cat cpack.log >&2; fail cpack; }
-package=$(find "$folder/deb" -name '*.deb')
+package=$(find "$folder/deb" -maxdepth 1 -name '*.deb')
 dpkg-deb -c "$package" >contents.txt
 for file in ./usr/bin/tenfold ./usr/share/man/man1/tenfold.1 'libtenfold_core.so.0$\|libtenfold_core.so.0 ->' \
             cmake/tenfold/tenfoldConfig.cmake pkgconfig/tenfold-core.pc; do
