@@ -94,6 +94,17 @@ std::pair<std::string, std::string> split_assignment(const std::string& text) {
                                  : fmt::format("see {} --help", command)});
 }
 
+[[noreturn]] void throw_repeated(const config::BoundField& field,
+                                 const std::string& command,
+                                 const std::vector<std::string>& values) {
+  throw Error(ErrorClass::kUsage,
+              "usage.repeated",
+              {.what = fmt::format("{}: {} has more than one value", command, flag_name(field.path)),
+               .seen = printable(join(values, " ")),
+               .wanted = "one value",
+               .remedy = "leave out all but one"});
+}
+
 void add_common(CLI::App& app, CommonOptions& common, std::vector<std::string>& sets) {
   app.add_flag("--json", common.json);
   app.add_flag("--quiet,-q", common.quiet);
@@ -182,8 +193,7 @@ Arguments parse_arguments(const config::Fields& fields,
       app.add_flag(flag_spellings(field) + ",!" + negated, switches[field.path]);
     } else {
       CLI::Option* option = app.add_option(flag_spellings(field), values[field.path])->expected(1);
-      option->multi_option_policy(is_list(field) ? CLI::MultiOptionPolicy::TakeAll
-                                                 : CLI::MultiOptionPolicy::Throw);
+      option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);  // repeats are judged below
       if (is_list(field) && field.info.positional) option->expected(-1);
     }
   }
@@ -200,6 +210,7 @@ Arguments parse_arguments(const config::Fields& fields,
   for (const std::string& set : sets) arguments.sets.push_back(split_assignment(set));
   for (const config::BoundField& field : fields.all()) {
     if (app.count(flag_name(field.path)) == 0) continue;
+    if (!is_list(field) && values[field.path].size() > 1) throw_repeated(field, command, values[field.path]);
     arguments.flags.emplace_back(
         field.path,
         is_switch(field) ? (switches[field.path] ? "true" : "false") : join(values[field.path], ","));

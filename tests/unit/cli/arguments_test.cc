@@ -89,13 +89,13 @@ TEST(Arguments, AppliesSourcesInTheDocumentedOrder) {
 
 TEST(Arguments, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(error_code({"--lerning-rate", "1"}), "usage.unknown_flag");
-  EXPECT_EQ(error_code({"a.csv", "b.csv"}), "usage.extra_argument");
+  EXPECT_EQ(error_code({"a.csv", "b.csv"}), "usage.repeated");
   EXPECT_EQ(error_code({"--set", "count"}), "usage.bad_set");
   EXPECT_EQ(error_code({"--set", "cuont=3"}), "config.unknown_key");
   EXPECT_EQ(error_code({"--count", "10"}), "config.out_of_range");
   EXPECT_EQ(error_code({"--count", "many"}), "config.bad_value");
   EXPECT_EQ(error_code({"--count"}), "usage.syntax");
-  EXPECT_EQ(error_code({"--count", "1", "--count", "2"}), "usage.syntax");
+  EXPECT_EQ(error_code({"--count", "1", "--count", "2"}), "usage.repeated");
   EXPECT_EQ(error_code({"--preset", "none"}), "config.unknown_preset");
   EXPECT_EQ(error_code({"--config", "/nonexistent/x.toml"}), "file.not_found");
   EXPECT_EQ(error_code({"--threads", "5000"}), "usage.bad_threads");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenfold/systems/compute_trends/figure.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -11,8 +13,9 @@
 namespace tenfold::compute_trends {
 namespace {
 
+constexpr int kLargeScaleColor = 6;  // black, which no domain has
 constexpr int kBandPoints = 25;
-constexpr std::size_t kMostDomains = 6;  // the rest share one mark: more colours cannot be told apart
+constexpr std::size_t kMostDomains = 5;  // the rest share one mark: more colours cannot be told apart
 
 // The systems that readers look for; those of them in the table get their name in the picture.
 const std::set<std::string>& famous_names() {
@@ -101,7 +104,7 @@ void add_rings(report::Chart& chart, std::span<const SystemRow> rows, const EraF
   report::Series rings;
   rings.name = "large-scale (z above the threshold)";
   rings.mark = report::Mark::kRings;
-  rings.color = 7;
+  rings.color = kLargeScaleColor;
   for (std::size_t row : large.rows) {
     rings.x.push_back(rows[row].decimal_year);
     rings.y.push_back(rows[row].flop);
@@ -140,11 +143,34 @@ report::Chart era_chart(std::span<const SystemRow> rows,
   chart.y.title = "training compute [FLOP]";
   chart.y.logarithmic = true;
   add_domains(chart, rows);
-  if (eras.before.fit) chart.series.push_back(era_line("before 2010", eras.before, false, 8));
-  if (eras.regular.fit) chart.series.push_back(era_line("2010 on, regular scale", eras.regular, false, 9));
-  if (eras.large.fit) chart.series.push_back(era_line("large-scale", eras.large, true, 7));
+  if (eras.before.fit) chart.series.push_back(era_line("before 2010", eras.before, false, 0));
+  if (eras.regular.fit) chart.series.push_back(era_line("2010 on, regular scale", eras.regular, false, 1));
+  if (eras.large.fit) chart.series.push_back(era_line("large-scale", eras.large, true, kLargeScaleColor));
   add_rings(chart, rows, eras.large);
   add_runs(chart, runs);
+  return chart;
+}
+
+report::Chart zoom(report::Chart chart, double first_year) {
+  chart.id += "-zoom";
+  chart.title += fmt::format(", {:.0f} on", std::ceil(first_year));
+  chart.caption.clear();
+  std::vector<report::Series> kept;
+  for (report::Series& series : chart.series) {
+    report::Series part = series;
+    part.x.clear(), part.y.clear(), part.low.clear(), part.high.clear(), part.labels.clear(),
+        part.annotate.clear();
+    for (std::size_t i = 0; i < series.x.size(); ++i) {
+      if (series.x[i] < first_year) continue;
+      part.x.push_back(series.x[i]);
+      part.y.push_back(series.y[i]);
+      if (!series.low.empty()) part.low.push_back(series.low[i]), part.high.push_back(series.high[i]);
+      if (!series.labels.empty()) part.labels.push_back(series.labels[i]);
+      if (!series.annotate.empty()) part.annotate.push_back(series.annotate[i]);
+    }
+    if (part.x.size() > (part.mark == report::Mark::kLine ? 1u : 0u)) kept.push_back(std::move(part));
+  }
+  chart.series = std::move(kept);
   return chart;
 }
 

@@ -20,6 +20,9 @@ report::Chart era_chart(std::span<const SystemRow> rows,
                         const ErasReport& eras,
                         std::span<const OwnRun> runs);
 
+// The same chart from `first_year` on, with an id and title of its own: most systems are younger than the axis is long.
+report::Chart zoom(report::Chart chart, double first_year);
+
 // Histogram of a simulated quantity with the observed value as a line.
 report::Chart null_chart(const NullStudyReport& study);
 

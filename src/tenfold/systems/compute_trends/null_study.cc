@@ -138,7 +138,7 @@ std::vector<std::optional<SplitFigures>> simulate(std::span<const double> year,
   return results;
 }
 
-Distribution distribution(std::vector<double> values) {
+NullDistribution distribution(std::vector<double> values) {
   if (values.empty()) return {};
   std::sort(values.begin(), values.end());
   return {percentile_of_sorted(values, 2.5),

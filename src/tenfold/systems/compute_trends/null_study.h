@@ -30,7 +30,7 @@ struct NullStudyOptions {
   const StopToken* stop = nullptr;
 };
 
-struct Distribution {
+struct NullDistribution {
   double p2_5 = 0.0, p50 = 0.0, p97_5 = 0.0;
 };
 
@@ -54,7 +54,7 @@ struct NullStudyReport {
   double p_gap = 0.0;               // (1 + #{gap >= observed}) / (1 + simulations)
   double p_both = 0.0;              // both in one simulation
   double share_slower = 0.0;        // large-scale line slower than the regular one
-  Distribution n_large, slope_difference, gap;
+  NullDistribution n_large, slope_difference, gap;
   std::vector<double> slope_differences, gaps;  // [simulations - without_split]: for histograms
 };
 
@@ -71,7 +71,7 @@ NullStudyReport run_null_study(std::span<const double> year,
 struct PowerReport {
   double critical_difference = 0.0;  // 5 % quantile under the null
   double power = 0.0;
-  Distribution slope_difference, gap;
+  NullDistribution slope_difference, gap;
   std::size_t simulations = 0;
 };
 PowerReport run_power_study(std::span<const double> year,

@@ -20,8 +20,10 @@ systems::System make_system() {
                   make_null_study_verb(),
                   make_compare_verb(),
                   make_plot_verb(),
+                  make_estimate_verb(),
                   make_threshold_verb(),
                   make_check_verb(),
+                  make_six_nd_verb(),
                   make_export_verb(),
                   make_bench_verb()};
   system.presets = {{"demo", std::string(compute_trends_verbs::embedded::preset_demo())},

@@ -49,6 +49,7 @@ report::Section make_demo_section(systems::Context& context) {
   std::vector<std::string> warnings;
   const std::vector<OwnRun> runs = find_runs("runs", warnings);
   section.blocks.emplace_back(era_chart(table.rows, eras, runs));
+  section.blocks.emplace_back(zoom(era_chart(table.rows, eras, runs), 2009.5));
   section.blocks.emplace_back(paper_table(eras));
   report::Table fits{"All periods", fit_columns(), {}, {}};
   for (const NamedEra& era : named_eras(eras)) {

@@ -40,7 +40,7 @@ struct NullVerbOptions {
   }
 };
 
-nlohmann::json distribution_json(const Distribution& distribution) {
+nlohmann::json distribution_json(const NullDistribution& distribution) {
   return {{"p2_5", distribution.p2_5}, {"p50", distribution.p50}, {"p97_5", distribution.p97_5}};
 }
 

@@ -24,7 +24,7 @@ report::Table null_table(const std::vector<NullStudyReport>& reports, const std:
   for (std::size_t i = 0; i < reports.size(); ++i) {
     const NullStudyReport& study = reports[i];
     const std::string noise(to_string(noises.at(i)));
-    const auto range = [](const Distribution& d, int digits) {
+    const auto range = [](const NullDistribution& d, int digits) {
       return fmt::format("{:.{}f} to {:.{}f}", d.p2_5, digits, d.p97_5, digits);
     };
     table.rows.push_back({noise,

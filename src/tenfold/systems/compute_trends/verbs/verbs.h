@@ -16,6 +16,7 @@ systems::Verb make_estimate_verb();
 systems::Verb make_threshold_verb();
 systems::Verb make_check_verb();
 systems::Verb make_bench_verb();
+systems::Verb make_six_nd_verb();
 systems::Verb make_export_verb();
 
 }  // namespace tenfold::compute_trends
