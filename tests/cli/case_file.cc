@@ -78,6 +78,7 @@ const std::map<std::string, Setter>& setters() {
       {"not-stdout", [](Case& c, const std::string& v) { c.not_in_stdout.push_back(v); }},
       {"not-stderr", [](Case& c, const std::string& v) { c.not_in_stderr.push_back(v); }},
       {"json", [](Case& c, const std::string& v) { c.json.push_back(json_check(v)); }},
+      {"present", [](Case& c, const std::string& v) { c.present.push_back(v); }},
       {"absent", [](Case& c, const std::string& v) { c.absent.push_back(v); }},
       {"kept", [](Case& c, const std::string& v) { c.kept.push_back(v); }}};
   return table;

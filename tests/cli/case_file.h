@@ -36,7 +36,7 @@ struct Case {
   int exit_code = 0;
   std::vector<std::string> in_stdout, in_stderr, not_in_stdout, not_in_stderr;
   std::vector<JsonCheck> json;
-  std::vector<std::string> absent, kept;
+  std::vector<std::string> present, absent, kept;
 };
 
 // Throws std::runtime_error with file and line for a case file that cannot be read.

@@ -150,6 +150,7 @@ void check(const Case& c, const Result& result, const fs::path& folder) {
     EXPECT_NE(result.err.find(text), std::string::npos) << text << "\nnot in stderr:\n" << result.err;
   for (const std::string& text : c.not_in_stdout) EXPECT_EQ(result.out.find(text), std::string::npos) << text;
   for (const std::string& text : c.not_in_stderr) EXPECT_EQ(result.err.find(text), std::string::npos) << text;
+  for (const std::string& name : c.present) EXPECT_TRUE(fs::exists(folder / name)) << name;
   for (const std::string& name : c.absent) EXPECT_FALSE(fs::exists(folder / name)) << name;
   for (const std::string& name : c.kept)
     EXPECT_EQ(read_file(folder / name), c.files.at(name)) << name << " was changed";
