@@ -47,6 +47,17 @@ sed 's/tenfold 0.1 REQUIRED COMPONENTS core/tenfold 9.0 REQUIRED/' example/CMake
 mv example/CMakeLists.new example/CMakeLists.txt
 if cmake -S example -B example/wrong -DCMAKE_PREFIX_PATH="$prefix" >/dev/null 2>&1; then fail "version 9.0 was found"; fi
 
+if [ -e "$libdir/cmake/tenfold/tenfold-nn-targets.cmake" ]; then
+  echo "--- find_package(tenfold COMPONENTS nn)"
+  cp -r "$tree/examples/run_meter" "$folder/metered"
+  cmake -S metered -B metered/build -Wno-dev -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >configure.log 2>&1 ||
+    { cat configure.log >&2; fail configure; }
+  cmake --build metered/build >build.log 2>&1 || { cat build.log >&2; fail build; }
+  metered/build/run_meter | tee metered.txt
+  grep -q -E 'counted ([0-9]+) FLOP in 20 steps; by hand \1$' metered.txt || fail "the meter and the hand count differ"
+  want_text run.json tenfold.run
+fi
+
 echo "--- pkg-config"
 # shellcheck disable=SC2046
 PKG_CONFIG_PATH=$libdir/pkgconfig c++ "$tree/examples/use_library/use_library.cc" -o by_pkg_config \
