@@ -84,9 +84,8 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "${PROJECT_DESCRIPTION}
- A library and one program, tenfold: fits the growth of training compute,
- estimates the cost of a training run and measures this machine.")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "A library and one program, tenfold: fits the growth of training compute,
+estimates the cost of a training run and measures this machine.")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "gnuplot-nox, libopenblas0-openmp")  # the library: SHLIBDEPS adds what is linked
