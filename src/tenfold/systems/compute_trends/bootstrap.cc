@@ -168,7 +168,7 @@ class PairsBootstrap {
     return {s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]};
   }
 
-  static bool well_spread(const Sums& s) { return s.n * s.dxdx - s.dx * s.dx > 1e-9 * s.n * s.dxdx; }
+  static bool well_spread(const Sums& s) { return s.n * s.dxdx - s.dx * s.dx > 1e-6 * s.n * s.dxdx; }
 
   Line line_of(const Sums& s, std::uint64_t resample) const {
     double dy = s.dy;
