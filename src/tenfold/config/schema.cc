@@ -83,7 +83,10 @@ void require(Json& schema, const std::string& path) {
   Json* node = &schema;
   for (const std::string& part : split(path, '.')) {
     Json& required = (*node)["required"];
-    if (std::find(required.begin(), required.end(), part) == required.end()) required.push_back(part);
+    const bool listed = std::any_of(required.begin(), required.end(), [&](const Json& name) {
+      return name.get_ref<const std::string&>() == part;
+    });
+    if (!listed) required.push_back(part);
     node = &(*node)["properties"][part];
   }
 }

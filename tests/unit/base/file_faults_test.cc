@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,8 @@
 namespace tenfold {
 namespace {
 
-using testing::Fault;
-using testing::FaultPlan;
-using testing::FaultyFileSystem;
+using faults::Fault;
+using faults::FaultyFileSystem;
 
 // create, three writes, sync, close, rename, sync_directory: a new operation must be placed in these tests.
 constexpr std::uint64_t kOperations = 8;
@@ -26,10 +26,10 @@ constexpr std::uint64_t kRename = 7;
 const std::string kOld = "old content";
 const std::string kNew = "new first, new second, new third";
 
-class AtomicWrite : public ::testing::Test {
+class AtomicWrite : public testing::Test {
  protected:
   AtomicWrite() {
-    std::string pattern = ::testing::TempDir() + "tenfold_faults_XXXXXX";
+    std::string pattern = testing::TempDir() + "tenfold_faults_XXXXXX";
     folder_ = ::mkdtemp(pattern.data());
   }
   ~AtomicWrite() override {
@@ -39,7 +39,7 @@ class AtomicWrite : public ::testing::Test {
 
   Path target() const { return folder_ / "f"; }
 
-  void write_old() const { write_file_atomically(real_file_system(), target(), kOld); }
+  void write_old() const { std::ofstream(target(), std::ios::binary) << kOld; }
 
   void write_new(FileSystem& files) const {
     write_file_atomically(files, target(), [](WritableFile& file) {
