@@ -44,6 +44,14 @@ void check_operations(const OperationCount& count, const std::string& stage) {
                  .wanted = "one of parameters, forward FLOP or layers",
                  .remedy = "give parameters and tokens for 6 N D, or a layer table"});
   }
+  if (count.attention_layers > 0 && !count.parameters) {
+    throw Error(ErrorClass::kUsage,
+                "estimate.one_of",
+                {.what = stage + ": the attention term goes with parameters and tokens",
+                 .seen = "attention layers without parameters",
+                 .wanted = "parameters, or a layer table that lists the attention layers",
+                 .remedy = "leave out the attention term"});
+  }
   const bool bad_factor = !(count.backward_factor >= 0 && count.backward_factor <= 10);
   const bool bad_attention = count.attention_layers < 0 || count.attention_width < 0 || count.context < 0;
   if (bad_factor || bad_attention) {
