@@ -23,6 +23,7 @@ constexpr std::array<const char*, kPaletteSize> kOkabeIto = {
     "#e69f00",  // orange
     "#56b4e9",  // sky blue
     "#000000",  // black
+    "#999999",  // grey
     "#f0e442",  // yellow
 };
 

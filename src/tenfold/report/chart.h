@@ -49,9 +49,9 @@ struct Chart {
 // Error(kData) when a value is not finite or cannot stand on a logarithmic axis; the text names the series.
 void check(const Chart& chart);
 
-// Colour-blind-safe palette (Okabe and Ito 2008) as "#rrggbb"; `index` wraps around. The order puts the
-// colours with the strongest contrast on white first.
-inline constexpr int kPaletteSize = 8;
+// Colour-blind-safe palette (Okabe and Ito 2008, with the grey that R's palette.colors adds) as "#rrggbb"; `index` wraps
+// around. The order puts the colours with the strongest contrast on white first, yellow last.
+inline constexpr int kPaletteSize = 9;
 std::string palette_color(int index);
 
 // How one series is told from the others: by colour, and by point shape or dash pattern for those who see no

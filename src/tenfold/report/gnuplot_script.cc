@@ -35,6 +35,7 @@ class Writer {
     frame();
     axis("x", layout_.scales.x);
     axis("y", layout_.scales.y);
+    categories();
     spans();
     data();
     texts();
@@ -84,43 +85,39 @@ class Writer {
     line("set style fill solid 1.0 noborder");
   }
 
-  // Tick labels are gnuplot formats: a per cent sign is written twice.
-  static std::string tick_text(const std::vector<std::string>& lines) {
-    std::string result = "\"";
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-      std::string doubled;
-      for (char c : lines[i]) doubled += c == '%' ? "%%" : std::string(1, c);
-      const std::string quoted = gnuplot_quote(doubled);
-      result += (i > 0 ? "\\n" : "") + quoted.substr(1, quoted.size() - 2);
-    }
-    return result + "\"";
-  }
-
   void axis(const char* name, const AxisScale& scale) {
     if (scale.logarithmic) line("set logscale {} 10", name);
     line("set {}range [{:.10g}:{:.10g}] noextend", name, scale.min, scale.max);
+    if (name[0] == 'x' && !chart_.categories.empty()) {
+      line("unset xtics");
+      return;
+    }
     std::vector<std::string> ticks;
-    const bool categories = name[0] == 'x' && !chart_.categories.empty();
-    if (categories) {
-      for (const TickLabel& label : layout_.categories) {
-        ticks.push_back(fmt::format("{} {:g}", tick_text(label.lines), label.value));
-      }
-    } else {
-      for (const Tick& tick : scale.ticks) {
-        ticks.push_back(
-            fmt::format("{} {:.10g}{}", tick_text({tick.text}), tick.value, tick.text.empty() ? " 1" : ""));
-      }
+    for (const Tick& tick : scale.ticks) {
+      ticks.push_back(
+          fmt::format("{} {:.10g}{}", gnuplot_quote(tick.text), tick.value, tick.text.empty() ? " 1" : ""));
     }
-    std::string style = categories ? "scale 0" : "scale 0.6,0.3";
-    if (categories && layout_.rotated_categories) {
-      style += " rotate by 40 right";
-    } else if (name[0] == 'x' && format_ == PictureFormat::kSvg) {
-      style += " offset 0,0.4";  // the SVG terminal leaves more room above the labels than the PNG terminal
-    }
-    line("set {}tics nomirror out {} textcolor rgb \"{}\" ({})", name, style, kInk, join(ticks, ", "));
-    if (categories) line("set grid noxtics");
+    // The SVG terminal leaves more room above the labels of the x axis than the PNG terminal.
+    const bool raised = name[0] == 'x' && format_ == PictureFormat::kSvg;
+    line("set {}tics nomirror out scale 0.6,0.3{} textcolor rgb \"{}\" ({})",
+         name,
+         raised ? " offset 0,0.4" : "",
+         kInk,
+         join(ticks, ", "));
     if (name[0] == 'y' && scale.min < 0.0 && scale.max > 0.0) {
       line("set xzeroaxis linetype 1 linewidth 1 linecolor rgb \"{}\"", kFaint);
+    }
+  }
+
+  // Names of categories are labels, not ticks: gnuplot reads tick texts as formats and cuts them.
+  void categories() {
+    for (const TickLabel& label : layout_.categories) {
+      const double x = layout_.pixel_x(label.value);
+      double y = layout_.plot.bottom + (layout_.rotated_categories ? 10.0 : 14.0);
+      for (const std::string& content : label.lines) {
+        text(content, at(x, y), layout_.rotated_categories ? "right rotate by 40" : "center");
+        y += kCategoryRow;
+      }
     }
   }
 
@@ -167,7 +164,7 @@ class Writer {
            "center");
     }
     if (!chart_.y.title.empty()) {
-      text(cut_to_pixel_width(one_line(chart_.y.title), kFontSize, layout_.size.height - 24.0),
+      text(cut_to_pixel_width(one_line(chart_.y.title), kFontSize, layout_.y_title_room),
            at(18.0, 0.5 * (plot.top + plot.bottom)),
            "center rotate by 90");
     }

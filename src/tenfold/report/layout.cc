@@ -130,12 +130,13 @@ class Builder {
     plot.bottom = std::max(plot.top + 40.0, height() - legend_height - x_title - x_labels - kTickRoom);
     axis_bottom_ = plot.bottom + x_labels + kTickRoom + x_title;
     layout_.x_title_y = axis_bottom_ - 14.0;
+    const double middle = 0.5 * (plot.top + plot.bottom);
+    layout_.y_title_room = 2.0 * std::min(middle - top_, height() - kMargin - middle);
   }
 
   // Height of the tick labels under the x axis. Categories that do not fit side by side are wrapped; when a single
   // word is too long, they are turned.
   double category_room() {
-    constexpr double kRow = 17.0;
     if (chart_.categories.empty()) return 20.0;
     const double slot =
         (layout_.plot.right - layout_.plot.left) / static_cast<double>(chart_.categories.size());
@@ -149,7 +150,8 @@ class Builder {
       most_lines = std::max(most_lines, label.lines.size());
       layout_.categories.push_back(std::move(label));
     }
-    return layout_.rotated_categories ? turn_categories(slot) : kRow * static_cast<double>(most_lines) + 3.0;
+    return layout_.rotated_categories ? turn_categories(slot)
+                                      : kCategoryRow * static_cast<double>(most_lines) + 3.0;
   }
 
   double turn_categories(double slot) {

@@ -17,6 +17,7 @@ inline constexpr double kFontSize = 13.0;
 inline constexpr double kSmallFontSize = 11.5;  // names of points and spans
 inline constexpr double kTitleFontSize = 17.0;
 inline constexpr double kMarkRadius = 4.0;
+inline constexpr double kCategoryRow = 17.0;  // between the lines of a wrapped category
 
 struct PlacedText {
   std::string text;
@@ -50,7 +51,8 @@ struct Layout {
   std::vector<PointLabel> labels;     // only those that found room
   std::vector<TickLabel> categories;  // labels of a bar chart's x axis
   bool rotated_categories = false;
-  double x_title_y = 0.0;  // vertical centre of the x axis' title
+  double x_title_y = 0.0;     // vertical centre of the x axis' title
+  double y_title_room = 0.0;  // length of the y axis' title, which is centred on the plot
 
   double pixel_x(double value) const;
   double pixel_y(double value) const;  // y down

@@ -113,9 +113,9 @@ TEST(ChartCheck, RefusesEmptyRangesAndPositionsWithoutCategory) {
   }
 }
 
-TEST(Palette, IsOkabeAndItoAndWrapsAround) {
+TEST(Palette, IsOkabeAndItoWithGreyAndWrapsAround) {
   const std::set<std::string> published = {
-      "#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"};
+      "#000000", "#999999", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"};
   std::set<std::string> ours;
   for (int i = 0; i < kPaletteSize; ++i) ours.insert(palette_color(i));
   EXPECT_EQ(ours, published);

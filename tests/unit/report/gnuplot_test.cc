@@ -4,8 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -126,6 +129,46 @@ TEST(Svg, RefusesWhatCheckRefuses) {
   chart.y.logarithmic = true;
   chart.series = {{.name = "loss", .x = {1}, .y = {0}}};
   EXPECT_THROW(to_svg(chart), Error);
+}
+
+// A folder put before PATH holds the program `gnuplot` with this text.
+class FakeGnuplot {
+ public:
+  explicit FakeGnuplot(const std::string& script) : old_path_(std::getenv("PATH")) {
+    folder_ = std::filesystem::path(testing::TempDir()) / ("fake_gnuplot_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+    const std::filesystem::path program = folder_ / "gnuplot";
+    std::ofstream(program) << "#!/bin/sh\n" << script;
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    setenv("PATH", (folder_.string() + ":" + old_path_).c_str(), 1);
+  }
+  ~FakeGnuplot() {
+    setenv("PATH", old_path_.c_str(), 1);
+    std::filesystem::remove_all(folder_);
+  }
+
+ private:
+  std::string old_path_;
+  std::filesystem::path folder_;
+};
+
+TEST(Svg, FailureOfGnuplotCarriesItsReason) {
+  const FakeGnuplot fake("cat >/dev/null\necho 'plot x' >&2\necho 'line 7: out of ink' >&2\nexit 1\n");
+  try {
+    to_svg(samples::line_chart());
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "report.gnuplot_failed");
+    EXPECT_EQ(error.error_class(), ErrorClass::kInternal);
+    EXPECT_THAT(error.text().seen, HasSubstr("message: line 7: out of ink"));
+    EXPECT_THAT(error.text().seen, HasSubstr("exit code 1"));
+  }
+}
+
+TEST(Svg, OutputThatIsNoPictureIsAFailure) {
+  const FakeGnuplot fake("cat >/dev/null\necho hello\n");
+  EXPECT_THROW(to_svg(samples::line_chart()), Error);
+  EXPECT_THROW(to_png(samples::line_chart()), Error);
 }
 
 TEST(Svg, MissingGnuplotNamesThePackage) {
