@@ -22,7 +22,8 @@ function(tenfold_shared name)
     endif()
   endforeach()
   list(JOIN parts "," whole)
-  target_link_libraries(tenfold_shared_${name} PUBLIC ${ARG_LINK})  # first: what core has is not taken from its parts again
+  # LINK first: what it has already is not taken from the parts again.
+  target_link_libraries(tenfold_shared_${name} PUBLIC ${ARG_LINK})
   target_link_libraries(tenfold_shared_${name} PRIVATE ${parts})
   target_compile_features(tenfold_shared_${name} INTERFACE cxx_std_20)
   set_target_properties(tenfold_shared_${name} PROPERTIES
@@ -35,7 +36,8 @@ function(tenfold_shared name)
           DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tenfold COMPONENT ${name})
 endfunction()
 
-tenfold_shared(core PARTS compute_trends systems report kernels io config base LINK fmt::fmt nlohmann_json::nlohmann_json)
+tenfold_shared(core PARTS registry compute_trends_verbs compute_trends systems report kernels io config base
+               LINK fmt::fmt nlohmann_json::nlohmann_json)
 if(TENFOLD_WITH_TORCH)
   tenfold_shared(nn PARTS train LINK tenfold_shared_core ${TORCH_LIBRARIES})
 endif()
@@ -73,7 +75,8 @@ install(FILES ${pages}/completions/_tenfold
         DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT program OPTIONAL)
 install(FILES ${pages}/completions/tenfold.fish
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program OPTIONAL)
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT core)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
+        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT core)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME tenfold)
