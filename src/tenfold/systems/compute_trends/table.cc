@@ -101,7 +101,7 @@ class TableReader {
                 {.what = place(row.line()) + ": the table has too many rows",
                  .seen = fmt::format("more than {} rows", options_.max_rows),
                  .wanted = fmt::format("at most {} rows", options_.max_rows),
-                 .remedy = "keep the rows of interest, or raise the limit of rows"});
+                 .remedy = "keep the rows of interest (library: TableOptions::max_rows)"});
   }
 
   // Runs `body`; an Error about this row is thrown on, or listed when the user asked for that.
@@ -291,7 +291,7 @@ class TableReader {
               {.what = fmt::format("{}: the file is too large for a table of systems", source),
                .seen = std::move(seen),
                .wanted = fmt::format("at most {} MiB", limit >> 20),
-               .remedy = "keep the columns and rows of interest, or raise the limit of bytes"});
+               .remedy = "keep the columns and rows of interest (library: TableOptions::max_bytes)"});
 }
 
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
