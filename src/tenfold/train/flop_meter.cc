@@ -13,12 +13,14 @@
 #include <atomic>
 #include <cstring>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 
 #include "tenfold/base/error.h"
 #include "tenfold/train/flop_rules.h"
 #include "tenfold/train/flop_scopes.h"
+#include "tenfold/train/flop_tallies.h"
 
 namespace tenfold::train {
 
@@ -37,101 +39,6 @@ std::string_view to_string(Phase phase) {
 namespace {
 
 constexpr int kSlots = 16;
-constexpr int kPhases = 3;
-
-// ---- operator names ----
-
-struct OperatorInfo {
-  std::uint32_t id = 0;
-  std::string name;
-  OperatorRule rule;
-};
-
-struct OperatorNames {
-  std::mutex mutex;
-  std::unordered_map<std::string_view, std::unique_ptr<OperatorInfo>> by_name;  // key points into the value
-  std::vector<const OperatorInfo*> by_id;
-};
-
-OperatorNames& operator_names() {
-  static auto* names = new OperatorNames;
-  return *names;
-}
-
-const OperatorInfo& intern_operator(std::string_view name) {
-  OperatorNames& names = operator_names();
-  const std::lock_guard lock(names.mutex);
-  const auto found = names.by_name.find(name);
-  if (found != names.by_name.end()) return *found->second;
-  auto info = std::make_unique<OperatorInfo>();
-  info->id = static_cast<std::uint32_t>(names.by_id.size());
-  info->name = name;
-  info->rule = find_operator_rule(name);
-  names.by_id.push_back(info.get());
-  const OperatorInfo& result = *info;
-  names.by_name.emplace(result.name, std::move(info));
-  return result;
-}
-
-const std::string& operator_name(std::uint32_t id) {
-  OperatorNames& names = operator_names();
-  const std::lock_guard lock(names.mutex);
-  return names.by_id.at(id)->name;
-}
-
-// Maps the address of a schema's name to its info without a lock. The text is compared too, because an address may be
-// used again when a library is unloaded.
-class OperatorCache {
- public:
-  const OperatorInfo& find(const char* name) {
-    const auto address = reinterpret_cast<std::uintptr_t>(name);
-    Entry& entry = entries_[(address >> 4 ^ address >> 14) % entries_.size()];
-    if (entry.address == name && entry.info->name == name) return *entry.info;
-    entry = {name, &intern_operator(name)};
-    return *entry.info;
-  }
-
- private:
-  struct Entry {
-    const char* address = nullptr;
-    const OperatorInfo* info = nullptr;
-  };
-  std::array<Entry, 1024> entries_;
-};
-
-// ---- one meter's counts in one thread ----
-
-struct Tally {
-  std::uint64_t calls = 0;
-  std::uint64_t flops = 0;
-};
-
-struct Uncounted {
-  std::uint64_t calls = 0;
-  std::vector<TensorShape> example;
-};
-
-struct TallyKey {
-  std::uint32_t operator_id = 0;
-  ScopeId scope = 0;
-  Phase phase = Phase::kForward;
-  bool operator==(const TallyKey&) const = default;
-};
-
-struct TallyKeyHash {
-  std::size_t operator()(const TallyKey& key) const {
-    const std::uint64_t word = std::uint64_t{key.operator_id} << 34 ^ std::uint64_t{key.scope} << 2 ^
-                               static_cast<std::uint64_t>(key.phase);
-    return static_cast<std::size_t>(word * 0x9E3779B97F4A7C15u >> 16);
-  }
-};
-
-struct ThreadTallies {
-  std::mutex mutex;  // taken for counted operators only; contended only by report()
-  std::unordered_map<TallyKey, Tally, TallyKeyHash> counted;
-  std::unordered_map<std::uint32_t, Uncounted> uncounted;
-  std::array<std::atomic<std::uint64_t>, kPhases> totals{};
-};
 
 std::vector<TensorShape> tensor_shapes(c10::ArrayRef<const c10::IValue> inputs) {
   std::vector<TensorShape> shapes;
@@ -167,14 +74,19 @@ namespace {
 
 struct Slot {
   std::atomic<std::uint64_t> generation{0};  // changes whenever the slot gets or loses a meter
-  std::shared_ptr<FlopMeter::State> state;   // guarded by Slots::mutex
-  std::uint64_t callback = 0;                // guarded by Slots::mutex
+  // Guarded by Slots::mutex:
+  std::shared_ptr<FlopMeter::State> state;
+  std::thread::id owner;
+  std::uint64_t callback = 0;  // of operators
+  std::uint64_t node_callback =
+      0;  // of autograd nodes; 0 until the first FlopScope, because it costs about 1 us a node
 };
 
 struct Slots {
   std::mutex mutex;
   std::array<Slot, kSlots> slots;
   std::atomic<int> active{0};
+  std::atomic<int> without_nodes{0};  // meters that have no node callback yet
 };
 
 Slots& all_slots() {
@@ -183,21 +95,23 @@ Slots& all_slots() {
 }
 
 // What one thread knows of one meter.
-struct ThreadMeter {
+struct alignas(64) ThreadMeter {
   std::uint64_t generation = 0;
   std::shared_ptr<FlopMeter::State> state;  // null: no meter in this slot
-  std::shared_ptr<ThreadTallies> tallies;
   int nested_in_counted = 0;
   int backward_depth = 0;
-  ScopeId node_scope = 0;    // scope of the autograd node that runs
-  std::uint64_t events = 0;  // operators counted so far
+  ScopeId node_scope = 0;          // scope of the autograd node that runs
+  bool skips_ignored = false;      // no rules of the user's
+  bool skips_elementwise = false;  // nor any wish for element-wise operators
+  std::uint64_t events = 0;        // operators counted so far
+  std::shared_ptr<ThreadTallies> tallies;
 };
 
 struct ThreadContext {
-  OperatorCache names;
   std::array<ThreadMeter, kSlots> meters;
   ScopeId scope = 0;
   bool in_optimizer = false;
+  OperatorCache names;
 };
 
 ThreadContext& thread_context() {
@@ -213,7 +127,11 @@ ThreadMeter& thread_meter(ThreadContext& context, int index) {
   const std::lock_guard lock(all_slots().mutex);
   meter.generation = slot.generation.load(std::memory_order_relaxed);
   meter.state = slot.state;
-  if (meter.state) meter.tallies = meter.state->new_thread();
+  if (!meter.state) return meter;
+  meter.tallies = meter.state->new_thread();
+  const FlopMeterOptions& options = meter.state->options;
+  meter.skips_ignored = options.rules.empty();
+  meter.skips_elementwise = options.rules.empty() && !options.count_elementwise && !options.count_optimizer;
   return meter;
 }
 
@@ -326,18 +244,22 @@ Observer visit_operator(const ThreadContext& context,
   return std::make_unique<Visit>(Visit::Kind::kCounted, meter);
 }
 
+// The engine's record around a node has a temporary name and no arguments, which operators rarely lack.
+bool is_engine_record(const at::RecordFunction& call, const char* name) {
+  constexpr char kEngine[] = "autograd::engine::evaluate_function";
+  return call.inputs().empty() && std::strncmp(name, kEngine, sizeof(kEngine) - 1) == 0;
+}
+
 template <int index>
 Observer start_operator(const at::RecordFunction& call) {
-  // The engine's record around a node: a temporary name, so it must not reach the cache of names.
-  constexpr char kEngine[] = "autograd::engine::evaluate_function";
   ThreadContext& context = thread_context();
   ThreadMeter& meter = thread_meter(context, index);
-  if (!meter.state) return nullptr;
+  if (!meter.state || meter.nested_in_counted > 0) return nullptr;
   const char* name = call.name();
-  if (std::strncmp(name, kEngine, sizeof(kEngine) - 1) == 0) {
-    return std::make_unique<Visit>(Visit::Kind::kNode, meter);
-  }
-  if (meter.nested_in_counted > 0 || std::strstr(name, "::") == nullptr) return nullptr;
+  if (meter.skips_ignored && context.names.is_ignored(name)) return nullptr;
+  if (meter.skips_elementwise && context.names.is_elementwise(name)) return nullptr;
+  if (is_engine_record(call, name)) return std::make_unique<Visit>(Visit::Kind::kNode, meter);
+  if (std::strstr(name, "::") == nullptr) return nullptr;
   return visit_operator(context, meter, context.names.find(name), call.inputs());
 }
 
@@ -380,8 +302,10 @@ int claim_slot(const std::shared_ptr<FlopMeter::State>& state) {
     Slot& slot = slots.slots[static_cast<std::size_t>(i)];
     if (slot.state) continue;
     slot.state = state;
+    slot.owner = std::this_thread::get_id();
     slot.generation.fetch_add(1, std::memory_order_release);
     ++slots.active;
+    ++slots.without_nodes;
     return i;
   }
   throw Error(ErrorClass::kResource,
@@ -396,10 +320,39 @@ void release_slot(int index) {
   Slots& slots = all_slots();
   const std::lock_guard lock(slots.mutex);
   Slot& slot = slots.slots[static_cast<std::size_t>(index)];
+  if (slot.node_callback == 0) --slots.without_nodes;
   slot.state.reset();
-  slot.callback = 0;
+  slot.callback = slot.node_callback = 0;
   slot.generation.fetch_add(1, std::memory_order_release);
   --slots.active;
+}
+
+std::vector<std::uint64_t> callbacks_of(int index) {
+  const std::lock_guard lock(all_slots().mutex);
+  const Slot& slot = all_slots().slots[static_cast<std::size_t>(index)];
+  std::vector<std::uint64_t> callbacks = {slot.callback};
+  if (slot.node_callback != 0) callbacks.push_back(slot.node_callback);
+  return callbacks;
+}
+
+std::uint64_t add_callback(const FlopMeter::State& state, const at::RecordFunctionCallback& callback) {
+  return state.options.all_threads ? at::addGlobalCallback(callback) : at::addThreadLocalCallback(callback);
+}
+
+// From the first scope on, meters need to know which node runs.
+void add_node_callbacks() {
+  Slots& slots = all_slots();
+  if (slots.without_nodes.load(std::memory_order_relaxed) == 0) return;
+  const std::lock_guard lock(slots.mutex);
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    Slot& slot = slots.slots[i];
+    if (!slot.state || slot.node_callback != 0) continue;
+    if (!slot.state->options.all_threads && slot.owner != std::this_thread::get_id()) continue;
+    slot.node_callback = add_callback(
+        *slot.state,
+        at::RecordFunctionCallback(kCallbacks[i].nodes).scopes({at::RecordScope::BACKWARD_FUNCTION}));
+    --slots.without_nodes;
+  }
 }
 
 bool covers_this_thread(const FlopMeter::State& state, std::uint64_t callback) {
@@ -413,89 +366,22 @@ bool covers_this_thread(const FlopMeter::State& state, std::uint64_t callback) {
 
 FlopMeter::FlopMeter(FlopMeterOptions options)
     : state_(std::make_shared<State>(std::move(options))), slot_(claim_slot(state_)) {
-  const auto& pair = kCallbacks[static_cast<std::size_t>(slot_)];
-  auto operators = at::RecordFunctionCallback(pair.operators, &end_visit)
-                       .needsInputs(true)
-                       .scopes({at::RecordScope::FUNCTION});
-  auto nodes = at::RecordFunctionCallback(pair.nodes).scopes({at::RecordScope::BACKWARD_FUNCTION});
-  const auto add = state_->options.all_threads ? &at::addGlobalCallback : &at::addThreadLocalCallback;
-  callback_ = add(operators);
-  backward_callback_ = add(nodes);
+  const auto start = kCallbacks[static_cast<std::size_t>(slot_)].operators;
+  const std::uint64_t callback = add_callback(
+      *state_,
+      at::RecordFunctionCallback(start, &end_visit).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
   const std::lock_guard lock(all_slots().mutex);
-  all_slots().slots[static_cast<std::size_t>(slot_)].callback = callback_;
+  all_slots().slots[static_cast<std::size_t>(slot_)].callback = callback;
 }
 
 FlopMeter::~FlopMeter() {
-  at::removeCallback(callback_);
-  at::removeCallback(backward_callback_);
+  for (std::uint64_t callback : callbacks_of(slot_)) at::removeCallback(callback);
   release_slot(slot_);
 }
 
-namespace {
-
-void add_scope_flops(std::map<std::string, ScopeFlops>& scopes, const TallyKey& key, std::uint64_t flops) {
-  const std::string path = scope_path(key.scope);
-  ScopeFlops& scope = scopes[path];
-  scope.path = path;
-  switch (key.phase) {
-    case Phase::kForward:
-      scope.forward += flops;
-      break;
-    case Phase::kBackward:
-      scope.backward += flops;
-      break;
-    case Phase::kOther:
-      scope.other += flops;
-      break;
-  }
-}
-
-struct Merged {
-  std::map<std::pair<std::string, Phase>, Tally> operators;
-  std::map<std::string, ScopeFlops> scopes;
-  std::map<std::string, Uncounted> uncounted;
-};
-
-void merge_thread(ThreadTallies& thread, Merged& merged) {
-  const std::lock_guard lock(thread.mutex);
-  for (const auto& [key, tally] : thread.counted) {
-    Tally& sum = merged.operators[{operator_name(key.operator_id), key.phase}];
-    sum.calls += tally.calls;
-    sum.flops += tally.flops;
-    add_scope_flops(merged.scopes, key, tally.flops);
-  }
-  for (const auto& [id, entry] : thread.uncounted) {
-    Uncounted& sum = merged.uncounted[operator_name(id)];
-    sum.calls += entry.calls;
-    if (sum.example.empty()) sum.example = entry.example;
-  }
-}
-
-}  // namespace
-
 FlopReport FlopMeter::report() const {
-  Merged merged;
-  {
-    const std::lock_guard lock(state_->mutex);
-    for (const auto& thread : state_->threads) merge_thread(*thread, merged);
-  }
-  FlopReport report;
-  for (const auto& [path, scope] : merged.scopes) {
-    report.forward += scope.forward;
-    report.backward += scope.backward;
-    report.other += scope.other;
-    report.scopes.push_back(scope);
-  }
-  for (const auto& [key, tally] : merged.operators) {
-    report.operators.push_back({key.first, key.second, tally.calls, tally.flops});
-  }
-  std::stable_sort(report.operators.begin(), report.operators.end(), [](const auto& a, const auto& b) {
-    return a.flops > b.flops;
-  });
-  for (auto& [name, entry] : merged.uncounted) {
-    report.uncounted.push_back({name, entry.calls, std::move(entry.example)});
-  }
-  return report;
+  const std::lock_guard lock(state_->mutex);
+  return make_flop_report(state_->threads);
 }
 
 std::uint64_t FlopMeter::total() const {
@@ -518,18 +404,17 @@ void FlopMeter::reset() {
 }
 
 void FlopMeter::pause() {
-  at::disableCallback(callback_);
-  at::disableCallback(backward_callback_);
+  for (std::uint64_t callback : callbacks_of(slot_)) at::disableCallback(callback);
 }
 
 void FlopMeter::resume() {
-  at::reenableCallback(callback_);
-  at::reenableCallback(backward_callback_);
+  for (std::uint64_t callback : callbacks_of(slot_)) at::reenableCallback(callback);
 }
 
 FlopScope::FlopScope(std::string_view name)
     : previous_(thread_context().scope), active_(all_slots().active > 0) {
   if (!active_) return;
+  add_node_callbacks();
   ThreadContext& context = thread_context();
   context.scope = intern_scope(previous_, name);
   this_thread_history().record(at::sequence_number::peek(), context.scope);

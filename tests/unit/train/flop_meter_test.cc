@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "tenfold/base/error.h"
+#include "tenfold/train/flop_scopes.h"
 
 namespace tenfold::train {
 namespace {
@@ -185,7 +186,7 @@ INSTANTIATE_TEST_SUITE_P(
                       return at::mm(at::rand({0, 4}), at::rand({4, 5}));
                     },
                     0}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& test) { return test.param.name; });
 
 TEST(FlopMeter, ConvolutionCountsEveryKernelTap) {
   // 8x8 with padding 1 stays 8x8; stride 2 halves it.
@@ -454,6 +455,34 @@ TEST(FlopMeter, SeventeenthMeterIsRefused) {
   EXPECT_EQ(fits.total(), 0u);
 }
 
+TEST(FlopScopes, HistoryFindsTheChangeBeforeANumber) {
+  ScopeHistory history;
+  EXPECT_EQ(history.find(5), 0u);
+  history.record(10, 1);
+  history.record(20, 2);
+  history.record(20, 0);  // an empty scope
+  EXPECT_EQ(history.find(9), 0u);
+  EXPECT_EQ(history.find(10), 1u);
+  EXPECT_EQ(history.find(19), 1u);
+  EXPECT_EQ(history.find(25), 0u);
+}
+
+TEST(FlopScopes, HistoryForgetsTheOldestChanges) {
+  ScopeHistory history;
+  const auto last = static_cast<std::uint64_t>(ScopeHistory::kCapacity) + 9;
+  for (std::uint64_t i = 0; i <= last; ++i) history.record(2 * i, static_cast<ScopeId>(i));
+  EXPECT_EQ(history.find(2 * last + 1), last);
+  EXPECT_EQ(history.find(2 * 10), 10u);
+  EXPECT_EQ(history.find(2 * 9), 0u);  // pushed out
+}
+
+TEST(FlopMeter, ScopesOfAnEarlierMeterDoNotLeak) {
+  { const FlopScope nobody_listens("lost"); }
+  const FlopReport report = count([] { at::mm(at::rand({3, 4}), at::rand({4, 5})); });
+  ASSERT_EQ(report.scopes.size(), 1u);
+  EXPECT_EQ(report.scopes[0].path, "");
+}
+
 // A kernel without a dispatcher entry, as autograd functions over plain loops are.
 class Doubled : public torch::autograd::Function<Doubled> {
  public:
@@ -479,7 +508,7 @@ TEST(FlopMeter, SecondDerivativesAreBackwardWork) {
   const FlopReport report = count([] {
     const at::Tensor a = leaf({3, 4}), b = leaf({4, 5});
     const at::Tensor value = at::mm(a, b).pow(2).sum();
-    const auto grads = torch::autograd::grad({value}, {a}, {}, c10::nullopt, true);
+    const auto grads = torch::autograd::grad({value}, {a}, {}, {}, true);
     grads[0].sum().backward();
   });
   EXPECT_EQ(report.forward, 120u);
