@@ -127,6 +127,15 @@ void add_runs(report::Chart& chart, std::span<const OwnRun> runs) {
   chart.series.push_back(std::move(stars));
 }
 
+// The paper's three eras; the border and the start are those of the report's own fits.
+void add_spans(report::Chart& chart, const ErasReport& eras) {
+  if (!eras.before.fit || !eras.all.fit) return;
+  const double end = eras.all.fit->last_year;
+  const double border = std::floor(eras.all.fit->first_year);
+  chart.spans.push_back({eras.before.fit->first_year, border, "before deep learning"});
+  chart.spans.push_back({border, end, "deep learning"});
+}
+
 }  // namespace
 
 report::Chart era_chart(std::span<const SystemRow> rows,
@@ -142,6 +151,7 @@ report::Chart era_chart(std::span<const SystemRow> rows,
   chart.x.title = "publication date";
   chart.y.title = "training compute [FLOP]";
   chart.y.logarithmic = true;
+  add_spans(chart, eras);
   add_domains(chart, rows);
   if (eras.before.fit) chart.series.push_back(era_line("before 2010", eras.before, false, 0));
   if (eras.regular.fit) chart.series.push_back(era_line("2010 on, regular scale", eras.regular, false, 1));
@@ -171,6 +181,7 @@ report::Chart zoom(report::Chart chart, double first_year) {
     if (part.x.size() > (part.mark == report::Mark::kLine ? 1u : 0u)) kept.push_back(std::move(part));
   }
   chart.series = std::move(kept);
+  chart.spans.clear();
   return chart;
 }
 
