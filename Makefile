@@ -7,6 +7,7 @@ OUT ?= demo
 
 step = tools/step.sh
 .DEFAULT_GOAL := help
+.NOTPARALLEL:  # packages before configuring before building; ninja uses the cores
 .PHONY: help demo test build deps fuzz asan tsan tidy coverage check format install package clean
 
 help: ## print this list
@@ -17,12 +18,13 @@ help: ## print this list
 demo: build ## install what is missing, build, run the main job on embedded data; writes demo/report.html
 	@$(step) "demo" build/release/bin/tenfold demo --out $(OUT)
 
-test: build build/asan/build.ninja ## install what is missing, build, run all tests; the last line counts them
+test: deps build/release/build.ninja build/asan/build.ninja ## install what is missing, build, run all tests; the last line counts them
+	@$(step) "build with tests" ninja -C build/release -j $(JOBS)
 	@$(step) "build with sanitizers" ninja -C build/asan -j $(JOBS)
 	@tools/run_tests.sh build/release: build/asan:fast
 
-build: deps build/release/build.ninja ## build the program, build/release/bin/tenfold
-	@$(step) "build" ninja -C build/release -j $(JOBS)
+build: deps build/release/build.ninja ## build the program, build/release/bin/tenfold, and the libraries
+	@$(step) "build" ninja -C build/release -j $(JOBS) program
 
 deps: ## install the missing packages of packaging/dependencies.txt (GROUPS="build run test")
 	@packaging/install-dependencies.sh $(GROUPS)
@@ -57,7 +59,7 @@ coverage: ## line coverage of base, config, io and report; fails below 90 %
 	@$(step) "build for coverage" ninja -C build/coverage -j $(JOBS)
 	@tools/coverage.sh build/coverage
 
-check: build/release/build.ninja ## the quick checks of the sources: layers, calls, headers, scripts, format
+check: deps build/release/build.ninja ## the quick checks of the sources: layers, calls, headers, scripts, format
 	@tools/run_tests.sh build/release:check
 
 format: ## format all C++ files in place

@@ -67,6 +67,12 @@ install(TARGETS tenfold_app_core LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/ten
 if(TENFOLD_WITH_TORCH)
   install(TARGETS tenfold_app LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tenfold COMPONENT program)
 endif()
+# All that is installed: `make build` and `make demo` build this, without the tests.
+add_custom_target(program)
+add_dependencies(program tenfold_launcher tenfold_app_core tenfold_shared_core)
+if(TENFOLD_WITH_TORCH)
+  add_dependencies(program tenfold_app tenfold_shared_nn)
+endif()
 set(pages ${PROJECT_BINARY_DIR}/share)
 install(FILES ${pages}/man/man1/tenfold.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program OPTIONAL)
 install(FILES ${pages}/completions/tenfold.bash RENAME tenfold

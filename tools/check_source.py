@@ -14,9 +14,12 @@ EVERYWHERE = ("src/", "fuzz/", "tests/", "bench/", "examples/")
 LIBRARY = ("src/tenfold/",)
 # (pattern, where, except below, rule, remedy). Patterns see the code without comments and string contents.
 RULES = [
-    (r"\btorch::(jit::)?load\b|\bpickle_load\b|\bfaiss::read_index\w*", ("src/",), (),
-     "this loader can execute or corrupt on a stranger's file", "read safetensors with io/safetensors.h"),
-    (r"\bdlopen\b", ("src/",), ("src/tenfold/cli/launcher.cc",),
+    (r"\b(torch|jit)\s*::\s*(load|pickle_load|import_module|unpickle|_load_for_mobile)\b|\b(un)?pickle(_load)?\s*\("
+     r"|\b(Unpickler|InputArchive|import_ir_module)\b", ("src/",), (),
+     "this loader can execute a stranger's file", "read safetensors with io/safetensors.h"),
+    (r"\b(read_index|read_index_binary|read_VectorTransform|read_ProductQuantizer|read_InvertedLists)\s*\(", ("src/",), (),
+     "Faiss' readers trust the sizes in a file", "read with src/tenfold/io"),
+    (r"\bdlm?open\b", ("src/",), ("src/tenfold/cli/launcher.cc",),
      "only the launcher loads libraries, and only its own", "link the library"),
     (r"\b(std::)?(system|popen)\s*\(", ("src/",), (),
      "a shell reads its arguments", "start the program with an argument list"),
