@@ -40,6 +40,18 @@ struct CheckReport {
   std::size_t errors = 0, warnings = 0, notes = 0;
 };
 
+// For the time a table is loaded: does another unit than the one its column was read in explain the figures best?
+// The rows that are in another unit, by line, each with the reason and the code "table.mixed_units" (some rows) or
+// "table.wrong_unit" (the file as a whole); empty for a sound table. The rules are those of judge_units() in units.h.
+std::vector<LeftOutRow> wrong_unit_rows(const Table& table);
+
+// Throws Error(kData, "table.mixed_units" or "table.wrong_unit") that names the file and the first such line, the value
+// seen, the range of its year and the ways out (--columns unit=..., correcting the row, --skip-bad).
+void check_units(const Table& table);
+
+// Moves such rows to Table::skipped, as bad ones. Throws what check_units() throws when no row would be left.
+void skip_wrong_units(Table& table);
+
 // Reads a table as load_table() does and reports everything that is wrong with it instead of stopping at the first
 // fault; an empty path checks the embedded table. Throws Error(kFile) when the file cannot be read.
 //
