@@ -45,7 +45,7 @@ tsan: deps build/tsan/build.ninja ## the torch-free tests under the thread sanit
 fuzz: ## run each libFuzzer harness for FUZZ_SECONDS
 	@packaging/install-dependencies.sh build fuzz
 	@$(MAKE) --no-print-directory build/fuzz/build.ninja
-	@$(step) "build the harnesses" ninja -C build/fuzz -j $(JOBS)
+	@$(step) "build the harnesses" ninja -C build/fuzz -j $(JOBS) fuzzers
 	@tools/run_fuzzers.sh build/fuzz $(FUZZ_SECONDS)
 
 tidy: ## clang-tidy on the torch-free part, warnings are errors
@@ -56,8 +56,7 @@ tidy: ## clang-tidy on the torch-free part, warnings are errors
 coverage: ## line coverage of base, config, io and report; fails below 90 %
 	@packaging/install-dependencies.sh build test dev
 	@$(MAKE) --no-print-directory build/coverage/build.ninja
-	@$(step) "build for coverage" ninja -C build/coverage -j $(JOBS)
-	@tools/coverage.sh build/coverage
+	@$(step) "coverage" tools/coverage.sh build/coverage $(JOBS)
 
 check: deps build/release/build.ninja ## the quick checks of the sources: layers, calls, headers, scripts, format
 	@tools/run_tests.sh build/release:check
