@@ -9,6 +9,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -159,32 +160,57 @@ bool stop_requested(const FlopStudyOptions& options) {
   return options.stop != nullptr && options.stop->requested();
 }
 
-// Steps with and without a meter in turn, each pair in changing order.
+struct PairedRatio {
+  double percent = 0.0, error_percent = 0.0;
+};
+
+// Median of with/without over pairs, and its standard error from the median absolute deviation.
+PairedRatio paired_ratio(const std::vector<double>& with, const std::vector<double>& without) {
+  std::vector<double> ratios, deviations;
+  for (std::size_t i = 0; i < with.size(); ++i) ratios.push_back(with[i] / without[i]);
+  const double middle = median(ratios);
+  for (double ratio : ratios) deviations.push_back(std::abs(ratio - middle));
+  // 1.4826 MAD is the standard deviation of a normal sample, sqrt(pi / 2) / sqrt(n) of it the error of its median.
+  const double error = 1.4826 * median(deviations) * 1.2533 / std::sqrt(static_cast<double>(ratios.size()));
+  return {.percent = 100.0 * (middle - 1.0), .error_percent = 100.0 * error};
+}
+
+struct StepTimes {
+  std::vector<double> wall, cpu;
+};
+
+void timed_step(Subject& subject, StepTimes& times) {
+  const Stopwatch watch;
+  train_step(subject);
+  times.wall.push_back(watch.wall_seconds());
+  times.cpu.push_back(watch.cpu_seconds());
+}
+
+// Steps with and without a meter in turn, each pair in the other order.
 void measure_overhead(Subject& subject, const FlopStudyOptions& options) {
-  std::vector<double> wall_with, wall_without, cpu_with, cpu_without;
+  StepTimes with, without;
   const Stopwatch total;
   FlopMeter meter;
-  auto timed = [&subject](std::vector<double>& wall, std::vector<double>& cpu) {
-    const Stopwatch watch;
-    train_step(subject);
-    wall.push_back(watch.wall_seconds());
-    cpu.push_back(watch.cpu_seconds());
-  };
   for (int pair = 0; pair < kFewestPairs || total.wall_seconds() < 0.5 * options.seconds_per_model; ++pair) {
     if (stop_requested(options)) return;
     for (int half = 0; half < 2; ++half) {
       if ((pair + half) % 2 == 0) {
-        timed(wall_with, cpu_with);
+        timed_step(subject, with);
       } else {
         meter.pause();
-        timed(wall_without, cpu_without);
+        timed_step(subject, without);
         meter.resume();
       }
     }
   }
-  subject.row.overhead_pairs = static_cast<int>(wall_with.size());
-  subject.row.meter_overhead_percent = 100.0 * (median(wall_with) / median(wall_without) - 1.0);
-  subject.row.meter_overhead_cpu_percent = 100.0 * (median(cpu_with) / median(cpu_without) - 1.0);
+  FlopStudyRow& row = subject.row;
+  const PairedRatio wall = paired_ratio(with.wall, without.wall);
+  const PairedRatio cpu = paired_ratio(with.cpu, without.cpu);
+  row.overhead_pairs = static_cast<int>(with.wall.size());
+  row.meter_overhead_percent = wall.percent;
+  row.meter_overhead_error_percent = wall.error_percent;
+  row.meter_overhead_cpu_percent = cpu.percent;
+  row.meter_overhead_cpu_error_percent = cpu.error_percent;
 }
 
 // A counted run of half the time; fills the estimates.

@@ -43,9 +43,11 @@ struct FlopStudyRow {
   // Chip-time estimate of a reader who knows only hours and peak and assumes `assumed_utilisation`.
   double chip_time = 0.0;        // seconds x peak x assumed_utilisation
   double chip_time_ratio = 0.0;  // chip_time / counted
-  // Median step with the meter against median step without, interleaved, in %: (with / without - 1) x 100.
-  double meter_overhead_percent = 0.0;
-  double meter_overhead_cpu_percent = 0.0;  // the same of CPU time, steadier when other work uses the cores
+  // Steps with and without the meter in turn: median over pairs of (with / without - 1) x 100, and its standard error.
+  double meter_overhead_percent = 0.0;  // of wall time
+  double meter_overhead_error_percent = 0.0;
+  double meter_overhead_cpu_percent = 0.0;  // of CPU time: steadier when other work uses the cores
+  double meter_overhead_cpu_error_percent = 0.0;
   int overhead_pairs = 0;
   double first_loss = 0.0;
   double last_loss = 0.0;
