@@ -136,6 +136,13 @@ void check_common(const CommonOptions& common) {
                  .seen = printable(common.log_level),
                  .wanted = "one of " + join(levels, ", ")});
   }
+  if (common.seed < 0) {
+    throw Error(ErrorClass::kUsage,
+                "usage.bad_seed",
+                {.what = "--seed is out of range",
+                 .seen = std::to_string(common.seed),
+                 .wanted = "an integer of 0 or more"});
+  }
   if (common.threads < 0 || common.threads > 1024) {
     throw Error(ErrorClass::kUsage,
                 "usage.bad_threads",
@@ -253,7 +260,13 @@ void resolve(const config::Fields& fields, const Arguments& arguments, const Con
   apply(sources.environment, "environment");
   apply(arguments.sets, "--set");
   apply(arguments.flags, "command line");
-  config::check_all(fields);
+  try {
+    config::check_all(fields);
+  } catch (const Error& error) {
+    // A value that the command line had to give is a mistake of usage, whoever notices it.
+    if (error.code() != "config.missing_value") throw;
+    throw Error(ErrorClass::kUsage, error.code(), error.text());
+  }
 }
 
 std::vector<std::pair<std::string, std::string>> environment_settings() {

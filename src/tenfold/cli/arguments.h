@@ -22,7 +22,7 @@ struct CommonOptions {
   std::string preset;
   std::string config;
   std::string out;
-  std::uint64_t seed = 1;
+  std::int64_t seed = 1;     // 0 or more
   std::int64_t threads = 0;  // 0: all cores
   std::string log_level = "warning";
 };

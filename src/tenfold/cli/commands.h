@@ -13,10 +13,13 @@ systems::Verb make_info_command();
 using SharedProgram = std::shared_ptr<const Program>;
 systems::Verb make_reproduce_command(SharedProgram program);
 systems::Verb make_demo_command(SharedProgram program);
-systems::Verb make_completion_command(SharedProgram program);
-systems::Verb make_man_command(SharedProgram program);
 
-// Adds the commands above, each of which sees `program` as it is without them.
-void add_commands(Program& program);
+// These describe the whole program, themselves included, so they make it anew when they run.
+using MakeProgram = Program (*)();
+systems::Verb make_completion_command(MakeProgram make_program);
+systems::Verb make_man_command(MakeProgram make_program);
+
+// Adds the commands above to what `make_program` is about to return.
+void add_commands(Program& program, MakeProgram make_program);
 
 }  // namespace tenfold::cli

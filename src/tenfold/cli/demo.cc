@@ -3,10 +3,13 @@
 // systems::System::demo; nothing here knows a system.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/clock.h"
 #include "tenfold/base/cpu.h"
+#include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/base/version.h"
 #include "tenfold/cli/commands.h"
@@ -31,14 +34,34 @@ bool wanted(const DemoOptions& options, const std::string& name) {
 std::string terminal_text(const report::Section& section) {
   std::string text = fmt::format("\n== {} ==\n{}\n", section.title, section.summary);
   for (const report::Block& block : section.blocks) {
+    if (const auto* paragraph = std::get_if<report::Paragraph>(&block)) text += "\n" + paragraph->text + "\n";
     if (const auto* table = std::get_if<report::Table>(&block))
       text += "\n" + report::to_terminal(*table, 110);
   }
   return text;
 }
 
+void check_names(const Program& program, const DemoOptions& options) {
+  std::vector<std::string> names;
+  for (const systems::System& system : program.systems) {
+    if (system.demo) names.push_back(system.name);
+  }
+  for (const std::string& name : options.systems) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const auto nearest = nearest_name(name, names);
+    throw Error(ErrorClass::kUsage,
+                "demo.unknown_system",
+                {.what = "no system of this name has a demo",
+                 .seen = printable(name),
+                 .wanted = "one of " + join(names, ", "),
+                 .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see tenfold list"});
+  }
+}
+
 systems::Outcome demo(const Program& program, const DemoOptions& options, systems::Context& context) {
   const Path folder = context.out.empty() ? Path("demo") : context.out;
+  check_names(program, options);
+  context.files->make_directories(folder);  // before the work: a folder that cannot be made is known now
   report::Report page{
       "Tenfold",
       "machine-learning systems that do more with less compute, run on this machine",
@@ -64,7 +87,6 @@ systems::Outcome demo(const Program& program, const DemoOptions& options, system
   }
   for (const SectionMaker& make : program.machine_sections) add("this machine", make);
   const Path file = folder / "report.html";
-  context.files->make_directories(folder);
   write_file_atomically(*context.files, file, report::to_html(page));
   text += fmt::format("\nThe report with charts: {}\n", file.string());
   return systems::make_outcome({{"report", file.string()}, {"sections", sections}}, text);

@@ -23,25 +23,25 @@ struct ManOptions {
 
 }  // namespace
 
-systems::Verb make_completion_command(SharedProgram program) {
+systems::Verb make_completion_command(MakeProgram make_program) {
   return systems::make_verb<CompletionOptions>(
       "completion",
       "print a completion script for the shell",
       "Load it with: source <(tenfold completion bash)",
       {"tenfold completion bash"},
-      [program](const CompletionOptions& options, systems::Context&) {
-        std::string script = completion_script(describe(*program), options.shell);
+      [make_program](const CompletionOptions& options, systems::Context&) {
+        std::string script = completion_script(describe(make_program()), options.shell);
         return systems::make_outcome({{"shell", options.shell}, {"script", script}}, script);
       });
 }
 
-systems::Verb make_man_command(SharedProgram program) {
+systems::Verb make_man_command(MakeProgram make_program) {
   return systems::make_verb<ManOptions>("man",
                                         "print the manual page as troff",
                                         "Read it with: tenfold man | man -l -",
                                         {"tenfold man"},
-                                        [program](const ManOptions&, systems::Context&) {
-                                          std::string page = man_page(describe(*program));
+                                        [make_program](const ManOptions&, systems::Context&) {
+                                          std::string page = man_page(describe(make_program()));
                                           return systems::make_outcome({{"man", page}}, page);
                                         });
 }

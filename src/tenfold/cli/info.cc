@@ -179,7 +179,8 @@ constexpr std::array kKinds = {
 };
 
 Finding inspect(const Path& path) {
-  if (std::filesystem::is_directory(path)) return bundle(path);
+  std::error_code unreadable;  // the readers say what is wrong with the path
+  if (std::filesystem::is_directory(path, unreadable)) return bundle(path);
   const std::string name = path.filename().string();
   if (name.find("tfevents") != std::string::npos) return tfevents(path);
   std::vector<std::string> endings;

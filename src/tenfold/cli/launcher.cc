@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,34 @@ const Page& find_page(const std::vector<Page>& all, const std::vector<std::strin
     }
   }
   return *best;
+}
+
+// Documents that the build made from the whole command tree: no part of the program need be loaded for them.
+std::optional<std::string_view> find_document(const std::vector<std::string_view>& words) {
+  namespace documents = tenfold::launcher::embedded;
+  if (words.size() == 1 && words[0] == "man") return documents::man();
+  if (words.empty() || words[0] != "completion" || words.size() > 2) return std::nullopt;
+  const std::string_view shell = words.size() == 1 ? "bash" : words[1];
+  if (shell == "bash") return documents::completion_bash();
+  if (shell == "zsh") return documents::completion_zsh();
+  if (shell == "fish") return documents::completion_fish();
+  return std::nullopt;
+}
+
+int print(std::string_view text) {
+  const bool done =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!done)
+    std::fprintf(stderr,
+                 "tenfold: error: standard output cannot be written\n  remedy: check where it goes\n");
+  return done ? 0 : 5;
+}
+
+bool names_a_command(const std::vector<std::string_view>& words) {
+  for (std::string_view word : words) {
+    if (word != "help") return !word.starts_with("-");
+  }
+  return false;
 }
 
 bool wants_help(const std::vector<std::string_view>& words) {
@@ -135,12 +164,10 @@ int main(int argc, char** argv) {
   const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const std::vector<Page> all = pages();
   const Page& page = find_page(all, words);
-  if (wants_help(words)) {
-    return std::fwrite(page.text.data(), 1, page.text.size(), stdout) == page.text.size() &&
-                   !std::fflush(stdout)
-               ? 0
-               : 5;
-  }
+  // An unknown command gets its error from the program, also when it asks for help.
+  const bool known = !page.path.empty() || !names_a_command(words);
+  if (wants_help(words) && known) return print(page.text);
+  if (const auto document = find_document(words)) return print(*document);
   if (words[0] == "--version") {
     std::printf("tenfold %.*s (%.*s)\n",
                 static_cast<int>(tenfold::version().size()),

@@ -61,7 +61,10 @@ std::string man_page(const std::vector<CommandDoc>& commands) {
       "missing program\n.TP\n.B 70\na bug of tenfold\n"
       ".SH ENVIRONMENT\n.TP\n.B TENFOLD_SET_KEY\nsets a key of the configuration; two underscores stand for "
       "a dot\n"
-      ".TP\n.B NO_COLOR\nno colours in logs\n";
+      ".TP\n.B NO_COLOR\nno colours in logs\n"
+      ".TP\n.B TENFOLD_BLAS_FOLDER\nfolder with libopenblas.so.0 and libblas.so.3 to use\n"
+      ".TP\n.B OPENBLAS_CORETYPE\nOpenBLAS kernel; chosen by the program only when it is not set\n"
+      ".TP\n.B XDG_CACHE_HOME\nwhere finished runs of tenfold reproduce are kept\n";
   return text;
 }
 

@@ -8,6 +8,7 @@
 
 #include "tenfold/base/cpu.h"
 #include "tenfold/base/error.h"
+#include "tenfold/base/log.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/base/version.h"
@@ -102,8 +103,12 @@ systems::Outcome reproduce(const Program& program,
   runner.stop = context.stop;
   runner.progress = context.progress;
   runner.build = fmt::format("{} {}", version(), revision());
-  if (!options.fresh && cacheable_build())
+  runner.reuse = !options.fresh;
+  if (!cacheable_build()) {
+    log::warning("runs are not kept for later: this build has local changes and no name of its own");
+  } else {
     runner.cache_folder = options.cache.empty() ? default_cache() : Path(options.cache);
+  }
   nlohmann::json object = {
       {"budget", options.budget},
       {"version", version()},

@@ -47,14 +47,15 @@ struct Selection {
 
 [[noreturn]] void throw_unknown_command(const std::string& kind,
                                         const std::string& seen,
-                                        const std::vector<std::string>& names) {
+                                        const std::vector<std::string>& names,
+                                        const std::string& parent = "tenfold") {
   const auto nearest = nearest_name(seen, names);
   throw Error(ErrorClass::kUsage,
               "usage.unknown_command",
               {.what = "unknown " + kind,
                .seen = seen.empty() ? "nothing" : printable(seen),
                .wanted = "one of " + join(names, ", "),
-               .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see tenfold --help"});
+               .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see " + parent + " --help"});
 }
 
 const systems::Verb* find_verb(const std::vector<systems::Verb>& verbs, const std::string& name) {
@@ -75,7 +76,8 @@ Selection select(const Program& program, const std::vector<std::string>& words) 
     if (system.name != first) continue;
     const std::string second = words.size() < 2 ? "" : words[1];
     const systems::Verb* verb = find_verb(system.verbs, second);
-    if (verb == nullptr) throw_unknown_command("verb of tenfold " + first, second, names_of(system.verbs));
+    if (verb == nullptr)
+      throw_unknown_command("verb of tenfold " + first, second, names_of(system.verbs), "tenfold " + first);
     return {fmt::format("tenfold {} {}", first, second), verb, &system, {words.begin() + 2, words.end()}};
   }
   if (const systems::Verb* verb = find_verb(program.commands, first)) {
@@ -98,12 +100,13 @@ std::optional<std::string> help_text(const Program& program, const std::vector<s
     if (word != "help" && !word.starts_with("-")) path.push_back(word);
   }
   const std::vector<CommandDoc> commands = describe(program);
-  for (std::size_t length = std::min<std::size_t>(2, path.size()) + 1; length-- > 0;) {
+  for (std::size_t length = std::min<std::size_t>(2, path.size()); length > 0; --length) {
     const std::vector<std::string> prefix(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(length));
     for (const CommandDoc& command : commands) {
       if (command.path == prefix) return help_page(command);
     }
   }
+  if (!path.empty()) return std::nullopt;  // an unknown command, not a request for this page
   return help_page(commands.front());
 }
 
@@ -159,7 +162,7 @@ int run_verb(const Program& program,
   context.files = &real_file_system();
   context.stop = &install_signal_handlers();
   context.progress = [&](std::string_view line) { progress.show(line); };
-  context.seed = common.seed;
+  context.seed = static_cast<std::uint64_t>(common.seed);
   context.out = common.out;
   if (!common.out.empty()) context.files->make_directories(common.out);
   const systems::Outcome outcome = call.run(context);

@@ -28,11 +28,13 @@ Path cache_file(const Claim& claim, std::uint64_t seed, const ClaimRunnerOptions
 }
 
 std::optional<Run> read_cached(const Path& path) {
-  if (!std::filesystem::exists(path)) return std::nullopt;
+  std::error_code unreadable;
+  if (!std::filesystem::exists(path, unreadable)) return std::nullopt;
   // A damaged entry costs one repeated run, nothing else.
   const nlohmann::json object = nlohmann::json::parse(read_text_file(path, 1 << 20), nullptr, false);
-  if (!object.is_object() || !object.contains("measurement") || !object.contains("cpu_seconds") ||
-      !object.contains("wall_seconds")) {
+  if (!object.is_object() || !object.value("measurement", nlohmann::json()).is_object() ||
+      !object.value("cpu_seconds", nlohmann::json()).is_number() ||
+      !object.value("wall_seconds", nlohmann::json()).is_number()) {
     log::warning("{} is damaged and will be made again", path.string());
     return std::nullopt;
   }
@@ -49,7 +51,7 @@ std::optional<Run> read_cached(const Path& path) {
 Run run_seed(const Claim& claim, std::uint64_t seed, const ClaimRunnerOptions& options) {
   const bool cached = !options.cache_folder.empty();
   const Path path = cached ? cache_file(claim, seed, options) : Path();
-  if (cached) {
+  if (cached && options.reuse) {
     if (auto run = read_cached(path)) return *run;
   }
   if (options.stop != nullptr && options.stop->requested()) {
@@ -68,8 +70,13 @@ Run run_seed(const Claim& claim, std::uint64_t seed, const ClaimRunnerOptions& o
     const nlohmann::json object = {{"measurement", run.measurement},
                                    {"cpu_seconds", run.cpu_seconds},
                                    {"wall_seconds", run.wall_seconds}};
-    options.files->make_directories(options.cache_folder);
-    write_file_atomically(*options.files, path, object.dump(2) + "\n");
+    try {
+      options.files->make_directories(options.cache_folder);
+      write_file_atomically(*options.files, path, object.dump(2) + "\n");
+    } catch (const Error& error) {
+      // The measurement counts more than the copy of it.
+      log::warning("this run is not kept: {}", error.what());
+    }
   }
   return run;
 }

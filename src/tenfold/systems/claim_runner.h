@@ -17,6 +17,7 @@ struct ClaimRunnerOptions {
   Budget budget = Budget::kQuick;
   FileSystem* files = nullptr;  // needed when cache_folder is set
   Path cache_folder;            // empty: nothing is kept
+  bool reuse = true;            // false: measure again, then keep
   std::string build;            // version and revision: a result of another build is not reused
   const StopToken* stop = nullptr;
   std::function<void(std::string_view)> progress;

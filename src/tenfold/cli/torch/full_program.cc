@@ -12,7 +12,7 @@ Program full_program() {
   program.set_threads = [](int threads) { train::set_threads(threads); };
   program.machine_sections.push_back(make_machine_section);
   program.commands.push_back(make_doctor_command());
-  add_commands(program);
+  add_commands(program, full_program);
   return program;
 }
 

@@ -200,6 +200,9 @@ ErasReport find_eras(std::span<const double> year,
     });
     return result;
   };
+  report.border = options.border;
+  report.late_border = options.late_border;
+  report.large_start = options.large.start;
   report.before = era("before", since(splitter.before(), -1e300, options.until));
   report.all = era("all", splitter.after());
   report.without_low = era("without low outliers", splitter.without_low());

@@ -22,7 +22,7 @@ enum class WindowMode {
 std::string_view to_string(WindowMode mode);  // "two-sided", "past-only"
 
 // Which rows the mean and sd of a window are taken over. Measured on Our World in Data's April 2022 copy:
-// only kAllRows gives the published counts at every threshold (31, 28, 20, 13, 5 at z 0.54 .. 1.2); at z =
+// only kAllRows gives the reference counts at every threshold (31, 28, 20, 13, 5 at z 0.54 .. 1.2); at z =
 // 0.76 both agree.
 enum class WindowBasis { kAllRows, kWithoutLowOutliers };
 
@@ -84,6 +84,9 @@ struct SplitSensitivity {
 };
 
 struct ErasReport {
+  double border = 0.0;           // as in the options
+  double late_border = 0.0;
+  double large_start = 0.0;
   EraFit before;                 // year < border
   EraFit all;                    // border <= year
   EraFit without_low;            // all minus low outliers

@@ -118,6 +118,7 @@ void add_runs(report::Chart& chart, std::span<const OwnRun> runs) {
   report::Series stars;
   stars.name = "your runs";
   stars.mark = report::Mark::kStars;
+  stars.color = kLargeScaleColor;
   for (const OwnRun& run : runs) {
     stars.x.push_back(run.decimal_year);
     stars.y.push_back(run.flop);
@@ -131,7 +132,7 @@ void add_runs(report::Chart& chart, std::span<const OwnRun> runs) {
 void add_spans(report::Chart& chart, const ErasReport& eras) {
   if (!eras.before.fit || !eras.all.fit) return;
   const double end = eras.all.fit->last_year;
-  const double border = std::floor(eras.all.fit->first_year);
+  const double border = eras.border;
   chart.spans.push_back({eras.before.fit->first_year, border, "before deep learning"});
   chart.spans.push_back({border, end, "deep learning"});
 }
@@ -153,8 +154,11 @@ report::Chart era_chart(std::span<const SystemRow> rows,
   chart.y.logarithmic = true;
   add_spans(chart, eras);
   add_domains(chart, rows);
-  if (eras.before.fit) chart.series.push_back(era_line("before 2010", eras.before, false, 0));
-  if (eras.regular.fit) chart.series.push_back(era_line("2010 on, regular scale", eras.regular, false, 1));
+  if (eras.before.fit)
+    chart.series.push_back(era_line(fmt::format("before {:g}", eras.border), eras.before, false, 0));
+  if (eras.regular.fit)
+    chart.series.push_back(
+        era_line(fmt::format("{:g} on, regular scale", eras.border), eras.regular, false, 1));
   if (eras.large.fit) chart.series.push_back(era_line("large-scale", eras.large, true, kLargeScaleColor));
   add_rings(chart, rows, eras.large);
   add_runs(chart, runs);

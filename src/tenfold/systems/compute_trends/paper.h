@@ -20,7 +20,7 @@ struct PaperFigure {
   double low, high;         // its 95 % interval
 };
 
-// Before 2010, 2010-2022, the large-scale systems.
+// Before 2010, the deep-learning trend, the large-scale systems, and 2010-2022 with all systems.
 std::span<const PaperFigure> paper_figures();
 
 // The eras of a report with the key used in JSON and the title used in tables, in the paper's order.

@@ -53,8 +53,9 @@ OwnRun read_run(const Path& path) {
 std::vector<OwnRun> find_runs(const Path& folder, std::vector<std::string>& warnings) {
   std::error_code missing;
   std::vector<Path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) {
-    const Path file = entry.path() / "run.json";
+  for (auto entry = std::filesystem::directory_iterator(folder, missing); !missing && entry != end(entry);
+       entry.increment(missing)) {
+    const Path file = entry->path() / "run.json";
     std::error_code ignored;
     if (std::filesystem::is_regular_file(file, ignored)) files.push_back(file);
   }

@@ -25,6 +25,7 @@ struct CompareVerbOptions {
   bool skip_bad = false;
   FilterOptions filter;
   EraRuleOptions rule;
+  ResampleField bootstrap;
 
   CompareVerbOptions() { filter.to = "2022-02-11"; }
 
@@ -35,6 +36,7 @@ struct CompareVerbOptions {
     field("skip_bad", skip_bad, {.help = "list rows with errors instead of ending there"});
     filter.visit_fields(field);
     rule.visit_fields(field);
+    bootstrap.visit_fields(field);
   }
 };
 
@@ -48,9 +50,10 @@ Snapshot take(Table table, const CompareVerbOptions& options, const systems::Con
   Snapshot snapshot;
   const Selection selection = select_rows(table, options.filter);
   snapshot.columns = columns_of(selection.rows);
-  snapshot.eras = find_eras(snapshot.columns.year,
-                            snapshot.columns.log10_flop,
-                            to_eras_options(options.rule, snapshot.columns, context));
+  snapshot.eras =
+      find_eras(snapshot.columns.year,
+                snapshot.columns.log10_flop,
+                to_eras_options(options.rule, options.bootstrap.resamples, snapshot.columns, context));
   snapshot.table = std::move(table);
   snapshot.table.rows = selection.rows;
   return snapshot;
@@ -77,7 +80,7 @@ struct Conclusion {
 
 std::vector<Conclusion> conclusions(const ErasReport& eras) {
   std::vector<Conclusion> list;
-  for (const PaperFigure& figure : paper_figures()) {
+  for (const PaperFigure& figure : paper_figures().first(3)) {
     const EraFit& era = figure.era == "before" ? eras.before : figure.era == "large" ? eras.large : eras.all;
     list.push_back(
         {fmt::format(
@@ -99,11 +102,12 @@ report::Table fits_table(const std::vector<Snapshot>& snapshots) {
     std::size_t row = 0;
     for (const NamedEra& era : named_eras(snapshot.eras)) {
       const EraFit& fit = *era.era;
-      table.rows[row++].push_back(fit.fit ? fmt::format("{} {} n {}",
-                                                        months_text(fit.fit->doubling_months),
-                                                        interval_text(fit.bootstrap->doubling),
-                                                        fit.rows.size())
-                                          : fit.reason);
+      table.rows[row++].push_back(
+          fit.fit ? fmt::format("{} {} n {}",
+                                months_text(fit.fit->doubling_months),
+                                fit.fit->doubling_months ? interval_text(fit.bootstrap->doubling) : "",
+                                fit.rows.size())
+                  : fit.reason);
     }
   }
   return table;
@@ -220,6 +224,7 @@ systems::Outcome compare(const CompareVerbOptions& options, systems::Context& co
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
     const Snapshot& snapshot = snapshots[i];
     nlohmann::json object = snapshot_json(snapshot);
+    text += "\n" + source_note(snapshot.table);
     if (eras_overlap(snapshot.eras)) {
       text +=
           fmt::format("\n{}: the large-scale and the regular slope cannot be told apart (intervals overlap).",

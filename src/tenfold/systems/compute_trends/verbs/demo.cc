@@ -14,19 +14,6 @@
 namespace tenfold::compute_trends {
 namespace {
 
-std::vector<NullStudyReport> null_studies(const Columns& rows, const systems::Context& context) {
-  NullStudyOptions study;
-  study.simulations = 3000;
-  study.seed = context.seed;
-  study.stop = context.stop;
-  std::vector<NullStudyReport> reports;
-  for (NullNoise noise : {NullNoise::kGaussian, NullNoise::kResampledResiduals}) {
-    study.noise = noise;
-    reports.push_back(run_null_study(rows.year, rows.log10_flop, study));
-  }
-  return reports;
-}
-
 std::string summary_of(const ErasReport& eras) {
   const auto months = [](const EraFit& era) { return era.fit ? months_text(era.fit->doubling_months) : "-"; };
   return fmt::format("Training compute doubled every {} months before 2010 and every {} months since.",
@@ -58,7 +45,8 @@ report::Section make_demo_section(systems::Context& context) {
   fits.notes = {"95 % bootstrap intervals, 1,000 resamples of the systems.", table.license};
   section.blocks.emplace_back(std::move(fits));
 
-  const std::vector<NullStudyReport> studies = null_studies(deep_learning_rows(columns, options), context);
+  const std::vector<NullStudyReport> studies =
+      null_studies(deep_learning_rows(columns, options), options.large, 3000, context);
   section.blocks.emplace_back(report::Paragraph{null_reading(studies)});
   section.blocks.emplace_back(null_chart(studies.back()));
   section.blocks.emplace_back(null_table(studies, {NullNoise::kGaussian, NullNoise::kResampledResiduals}));

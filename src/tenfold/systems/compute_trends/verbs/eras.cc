@@ -4,9 +4,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/systems/compute_trends/paper.h"
 #include "tenfold/systems/compute_trends/verbs/eras_options.h"
+#include "tenfold/systems/compute_trends/verbs/null_text.h"
 #include "tenfold/systems/compute_trends/verbs/rows.h"
 #include "tenfold/systems/compute_trends/verbs/verbs.h"
 
@@ -65,12 +67,35 @@ report::Table sensitivity_table(const ErasReport& report) {
   return table;
 }
 
+// The null study beside the third claim: a small one, enough to say how weak the evidence is.
+std::string null_judgement(const Columns& columns,
+                           const ErasVerbOptions& options,
+                           const systems::Context& context) {
+  const Columns rows = deep_learning_rows(columns, to_eras_options(options.rule, 1, columns, context));
+  try {
+    return null_reading(null_studies(rows, to_large_scale_rule(options.rule), 2000, context)) +
+           " More: tenfold trends null-study.";
+  } catch (const Error& error) {
+    if (error.error_class() != ErrorClass::kData) throw;
+    return "No null study: " + error.text().what + ".";
+  }
+}
+
+// Files of --out beside the result: the comparison with the paper as Markdown, the fits as CSV.
+void write_tables(const ErasReport& report, const report::Table& fits, const systems::Context& context) {
+  if (context.out.empty()) return;
+  write_file_atomically(*context.files, context.out / "paper.md", report::to_markdown(paper_table(report)));
+  write_file_atomically(*context.files, context.out / "eras.csv", report::to_csv(fits));
+}
+
 systems::Outcome eras(const ErasVerbOptions& options, systems::Context& context) {
   const Table table = read_table(options.source);
   const Selection selection = select_rows(table, options.filter);
   const Columns columns = columns_of(selection.rows);
   const ErasReport report =
-      find_eras(columns.year, columns.log10_flop, to_eras_options(options.rule, columns, context));
+      find_eras(columns.year,
+                columns.log10_flop,
+                to_eras_options(options.rule, options.bootstrap.resamples, columns, context));
   report::Table fits{"The eras of " + table.source, fit_columns(), {}, {}};
   nlohmann::json eras = nlohmann::json::object();
   for (const NamedEra& era : named_eras(report)) {
@@ -83,8 +108,8 @@ systems::Outcome eras(const ErasVerbOptions& options, systems::Context& context)
     fits.notes.push_back(fmt::format(
         "In {:.0f} the large-scale line lies {:.1f} OOM above the regular one.", gap.year, gap.oom));
   }
-  fits.notes.push_back(
-      "Whether the large-scale line is a trend of its own is doubtful: see tenfold trends null-study.");
+  const std::string judgement = null_judgement(columns, options, context);
+  fits.notes.push_back(judgement);
   fits.notes.push_back(table.license);
   nlohmann::json gaps = nlohmann::json::array();
   for (const Gap& gap : report.gaps) gaps.push_back({{"year", gap.year}, {"oom", gap.oom}});
@@ -94,8 +119,10 @@ systems::Outcome eras(const ErasVerbOptions& options, systems::Context& context)
                            {"gaps", gaps},
                            {"sensitivity", sensitivity_json(report)},
                            {"paper", paper_json(report)},
+                           {"null_study", judgement},
                            {"table", table_json(table)},
                            {"excluded", left_out_json(selection.excluded)}};
+  write_tables(report, fits, context);
   std::string text = report::to_terminal(fits) + "\n" + report::to_terminal(paper_table(report)) + "\n" +
                      report::to_terminal(sensitivity_table(report));
   return systems::make_outcome(std::move(object), std::move(text));

@@ -13,13 +13,14 @@ LargeScaleRule to_large_scale_rule(const EraRuleOptions& options) {
 }
 
 ErasOptions to_eras_options(const EraRuleOptions& options,
+                            std::int64_t resamples,
                             const Columns& columns,
                             const systems::Context& context) {
   ErasOptions eras;
   eras.border = options.border;
   eras.low_outlier_sd = options.low_sd;
   eras.large = to_large_scale_rule(options);
-  eras.bootstrap.resamples = static_cast<std::size_t>(options.resamples);
+  eras.bootstrap.resamples = static_cast<std::size_t>(resamples);
   eras.bootstrap.seed = context.seed;
   eras.bootstrap.organization = columns.organization;
   eras.bootstrap.stop = context.stop;

@@ -17,7 +17,6 @@ struct EraRuleOptions {
   double window = 1.0;
   std::string mode = "two-sided";
   double large_start = 2015.66;
-  std::int64_t resamples = 1000;
 
   void visit_fields(auto&& field) {
     field("border",
@@ -36,6 +35,13 @@ struct EraRuleOptions {
     field("large_start",
           large_start,
           {.help = "first date of large-scale systems", .unit = "decimal year", .min = 1900, .max = 2100});
+  }
+};
+
+struct ResampleField {
+  std::int64_t resamples = 1000;
+
+  void visit_fields(auto&& field) {
     field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e7});
   }
 };
@@ -44,16 +50,20 @@ struct ErasVerbOptions {
   SourceOptions source;
   FilterOptions filter;
   EraRuleOptions rule;
+  ResampleField bootstrap;
 
   void visit_fields(auto&& field) {
     source.visit_fields(field);
     filter.visit_fields(field);
     rule.visit_fields(field);
+    bootstrap.visit_fields(field);
   }
 };
 
 LargeScaleRule to_large_scale_rule(const EraRuleOptions& options);
+// Eras with their bootstrap intervals.
 ErasOptions to_eras_options(const EraRuleOptions& options,
+                            std::int64_t resamples,
                             const Columns& columns,
                             const systems::Context& context);
 

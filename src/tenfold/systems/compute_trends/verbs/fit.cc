@@ -2,8 +2,10 @@
 // `tenfold trends fit`: one line through one period, with its doubling time and interval.
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/systems/compute_trends/eras.h"
 #include "tenfold/systems/compute_trends/frontier.h"
@@ -28,6 +30,8 @@ struct FitOptions {
   double noise = 0.0;
   double confidence = 0.95;
   std::string frontier = "none";
+  std::string quantity = "flop";
+  bool noise_by_method = false;
   std::int64_t top = 10;
 
   void visit_fields(auto&& field) {
@@ -60,6 +64,12 @@ struct FitOptions {
            .unit = "OOM",
            .min = 0,
            .max = 5});
+    field("noise_by_method",
+          noise_by_method,
+          {.help = "noise of each row instead: 0.35 OOM for guessed hardware, 0.15 otherwise"});
+    field("quantity",
+          quantity,
+          {.help = "column whose growth is fitted", .choices = {"flop", "parameters", "data"}});
     field("confidence", confidence, {.help = "of the interval", .min = 0.01, .max = 0.9999});
     field("frontier",
           frontier,
@@ -139,58 +149,131 @@ nlohmann::json frontier_json(const Columns& columns) {
   return list;
 }
 
-// A line that is not least squares, in words and JSON; the interval comes from its own bootstrap.
+report::Table frontier_table(const Columns& columns) {
+  report::Table table{
+      "How the answer depends on the frontier rule", {"rule", "n", "doubling [months]"}, {}, {}};
+  for (const FrontierRow& row : frontier_sensitivity(columns.year, columns.log10_flop, -1e9)) {
+    table.rows.push_back(
+        {row.label, std::to_string(row.rows.size()), row.fit ? months_text(row.fit->doubling_months) : "-"});
+  }
+  return table;
+}
+
+// The trend of another column than compute: its value takes the place of the FLOP.
+void use_quantity(Selection& selection, const std::string& quantity) {
+  if (quantity == "flop") return;
+  std::vector<SystemRow> rows;
+  for (SystemRow& row : selection.rows) {
+    const std::optional<double> value = quantity == "parameters" ? row.parameters : row.dataset_size;
+    if (value && *value > 0.0) {
+      row.flop = *value;
+      rows.push_back(std::move(row));
+    } else {
+      selection.excluded.push_back({row.name, row.line, "no " + quantity});
+    }
+  }
+  selection.rows = std::move(rows);
+}
+
+// Noise of each estimate by how it was made (specification of the method's authors: a factor of 2 either way for counted
+// operations, a factor of 5 for guessed hardware, at 95 %).
+double estimate_sigma(const SystemRow& row) {
+  constexpr double kCounted = 0.15;
+  constexpr double kGuessed = 0.35;
+  const std::string text = to_lower(row.method + " " + row.confidence);
+  const bool guessed =
+      text.find("hardware") != std::string::npos || text.find("speculative") != std::string::npos;
+  return guessed ? kGuessed : kCounted;
+}
+
+std::vector<double> noise_of(const Selection& selection, const FitOptions& options) {
+  if (options.noise_by_method) {
+    std::vector<double> sigma;
+    for (const SystemRow& row : selection.rows) sigma.push_back(estimate_sigma(row));
+    return sigma;
+  }
+  return options.noise > 0.0 ? std::vector<double>{options.noise} : std::vector<double>{};
+}
+
+// A line that is not least squares.
 struct OtherLine {
-  nlohmann::json json;
-  std::string note;
+  Line line;
+  std::optional<SlopeInterval> interval;
+  std::optional<double> standard_error;
 };
 
-template <typename Report>
-OtherLine describe(const Report& report, const std::string& method) {
-  OtherLine other;
-  other.json = {
-      {"slope_oom_per_year", report.line.b},
-      {"log10_flop_at_2000", report.line.a},
-      {"doubling_months", report.doubling_months ? nlohmann::json(*report.doubling_months) : nullptr}};
-  other.note = fmt::format(
-      "{}: {:.3f} OOM/year, doubling {} months", method, report.line.b, months_text(report.doubling_months));
-  if constexpr (requires { report.doubling; }) {
-    if (report.slope_interval) {
-      const auto end = [](std::optional<double> value) { return value ? nlohmann::json(*value) : nullptr; };
-      other.json["doubling_months_ci"] = {end(report.doubling.low), end(report.doubling.high)};
-      other.note += " " + interval_text(report.doubling);
-    }
-  } else {
-    other.json["slope_standard_error"] = report.slope_standard_error;
-    other.note += fmt::format(", standard error of the slope {:.3f}", report.slope_standard_error);
+OtherLine other_line(const FitOptions& options, const Columns& columns, std::uint64_t seed) {
+  const ResampleOptions resample{static_cast<std::size_t>(options.resamples), seed, options.confidence};
+  if (options.method == "theil-sen") {
+    const RobustReport report = theil_sen(columns.year, columns.log10_flop, resample);
+    return {report.line, report.slope_interval, std::nullopt};
   }
-  return other;
-}
-
-std::optional<OtherLine> other_line(const FitOptions& options, const Columns& columns, std::uint64_t seed) {
-  const ResampleOptions resample{
-      static_cast<std::size_t>(std::min<std::int64_t>(options.resamples, 1000)), seed, options.confidence};
-  if (options.method == "theil-sen")
-    return describe(theil_sen(columns.year, columns.log10_flop, resample), "Theil-Sen");
   if (options.method == "quantile") {
-    return describe(quantile_line(columns.year, columns.log10_flop, options.tau, resample),
-                    fmt::format("quantile {}", options.tau));
+    const QuantileReport report = quantile_line(columns.year, columns.log10_flop, options.tau, resample);
+    return {report.line, report.slope_interval, std::nullopt};
   }
-  if (options.method == "errors-in-variables") {
-    return describe(deming_line(columns.year, columns.log10_flop, options.sigma_year, options.sigma_flop),
-                    "errors in variables");
-  }
-  return std::nullopt;
+  const ErrorsInVariablesReport report =
+      deming_line(columns.year, columns.log10_flop, options.sigma_year, options.sigma_flop);
+  return {report.line, std::nullopt, report.slope_standard_error};
 }
 
-systems::Outcome fit(const FitOptions& options, systems::Context& context) {
-  const Table table = read_table(options.source);
-  Selection selection = select_rows(table, options.filter);
-  const Columns all = columns_of(selection.rows);
-  drop_outliers(selection, options);
-  keep_frontier(selection, options);
-  const Columns columns = columns_of(selection.rows);
-  const Fit line = fit_line(columns.year, columns.log10_flop);
+// The asked-for line takes the main keys, each of them; least squares stands whole under "ols".
+void put_other_line(nlohmann::json& object, report::Table& text, const OtherLine& other, const Fit& ols) {
+  const auto number = [](std::optional<double> value) {
+    return value ? nlohmann::json(*value) : nlohmann::json(nullptr);
+  };
+  const std::optional<double> months = doubling_months(other.line.b);
+  const double start = other.line.at(ols.first_year);
+  const double end = other.line.at(ols.last_year);
+  object["slope_oom_per_year"] = other.line.b;
+  object["log10_flop_at_2000"] = other.line.a;
+  object["doubling_months"] = number(months);
+  object["growth_per_year"] = std::pow(10.0, other.line.b);
+  object["start_flop"] = std::pow(10.0, start);
+  object["end_flop"] = std::pow(10.0, end);
+  object["r2"] = nullptr;
+  object["slope_standard_error"] = number(other.standard_error);
+  object["doubling_months_ci"] = nullptr;
+  object["doubling_months_median"] = nullptr;
+  object["slope_oom_per_year_ci"] = nullptr;
+  std::string interval = "-";
+  if (other.interval) {
+    const DoublingInterval doubling = doubling_interval(*other.interval);
+    object["doubling_months_ci"] = {number(doubling.low), number(doubling.high)};
+    object["doubling_months_median"] = number(doubling.median);
+    object["slope_oom_per_year_ci"] = {other.interval->low, other.interval->high};
+    interval = interval_text(doubling);
+  }
+  text.rows.push_back(text.rows.front());
+  text.rows.back()[0] = "the same by least squares";
+  text.rows.front() = {text.rows.front()[0],
+                       std::to_string(ols.n),
+                       fmt::format("{:.3f}", other.line.b),
+                       months_text(months),
+                       interval,
+                       "-",
+                       scale_text(start, end)};
+  if (other.standard_error) {
+    text.notes.push_back(fmt::format("Standard error of the slope: {:.3f} OOM/year.", *other.standard_error));
+  }
+}
+
+void check_method(const FitOptions& options) {
+  if (options.method == "ols") return;
+  const bool plain = options.bootstrap == "pairs" && options.noise == 0.0 && !options.noise_by_method;
+  if (plain) return;
+  throw Error(ErrorClass::kUsage,
+              "fit.method_and_bootstrap",
+              {.what = "this kind of bootstrap belongs to method ols",
+               .seen = "--method " + options.method + " with --bootstrap " + options.bootstrap + " or noise",
+               .wanted = "--bootstrap pairs without noise, or --method ols",
+               .remedy = "leave one of the two out"});
+}
+
+BootstrapReport resample(const FitOptions& options,
+                         const Selection& selection,
+                         const Columns& columns,
+                         const systems::Context& context) {
   BootstrapOptions resampling;
   resampling.kind = to_kind(options.bootstrap);
   resampling.resamples = static_cast<std::size_t>(options.resamples);
@@ -198,36 +281,57 @@ systems::Outcome fit(const FitOptions& options, systems::Context& context) {
   resampling.confidence = options.confidence;
   resampling.stop = context.stop;
   resampling.organization = columns.organization;
-  if (options.noise > 0.0) resampling.sigma = {options.noise};
-  const BootstrapReport interval = bootstrap(columns.year, columns.log10_flop, resampling);
+  resampling.sigma = noise_of(selection, options);
+  return bootstrap(columns.year, columns.log10_flop, resampling);
+}
 
+systems::Outcome fit(const FitOptions& options, systems::Context& context) {
+  check_method(options);
+  const Table table = read_table(options.source);
+  Selection selection = select_rows(table, options.filter);
+  use_quantity(selection, options.quantity);
+  const Columns all = columns_of(selection.rows);
+  drop_outliers(selection, options);
+  keep_frontier(selection, options);
+  const Columns columns = columns_of(selection.rows);
+  const Fit line = fit_line(columns.year, columns.log10_flop);
+  const BootstrapReport interval = resample(options, selection, columns, context);
   const std::string period =
       to_string(parse_period(options.filter.from, options.filter.until, options.filter.to));
   nlohmann::json object = fit_json(line, &interval);
+  report::Table text{
+      options.quantity == "flop" ? "Training compute over time" : "Over time: " + options.quantity,
+      fit_columns(options.confidence),
+      {fit_cells(period, line, &interval)},
+      {}};
+  if (options.method != "ols") {
+    nlohmann::json ols = object;
+    put_other_line(object, text, other_line(options, columns, context.seed), line);
+    object["ols"] = std::move(ols);
+  }
+  if (object["slope_oom_per_year"].get<double>() <= 0.0) {
+    text.notes.push_back("The slope is not positive: it does not double.");
+  }
   object["method"] = options.method;
+  object["quantity"] = options.quantity;
   object["period"] = period;
   object["outliers"] = options.outliers;
   object["included"] = columns.name;
   object["excluded"] = left_out_json(selection.excluded);
   object["table"] = table_json(table);
-  if (options.frontier != "none") object["frontier_sensitivity"] = frontier_json(all);
-  report::Table text{"Training compute over time", fit_columns(), {fit_cells(period, line, &interval)}, {}};
-  if (!line.doubling_months)
-    text.notes.push_back("The slope is not positive: training compute does not double.");
-  if (const auto other = other_line(options, columns, context.seed)) {
-    // The asked-for line takes the main keys; least squares stays beside it for comparison.
-    object["ols"] = {{"slope_oom_per_year", line.line.b}, {"doubling_months", object["doubling_months"]}};
-    object.update(other->json);
-    text.notes.push_back(other->note);
-  }
   text.notes.push_back(fmt::format("Bootstrap: {}, {} resamples, seed {}. {} of {} rows used.",
                                    options.bootstrap,
                                    options.resamples,
                                    context.seed,
                                    selection.rows.size(),
                                    table.rows.size() + table.skipped.size()));
-  text.notes.push_back("Data: " + table.source + ". " + table.license);
-  return systems::make_outcome(std::move(object), report::to_terminal(text));
+  text.notes.push_back(source_note(table));
+  std::string extra;
+  if (options.frontier != "none") {
+    object["frontier_sensitivity"] = frontier_json(all);
+    extra = "\n" + report::to_terminal(frontier_table(all));
+  }
+  return systems::make_outcome(std::move(object), report::to_terminal(text) + extra);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ systems::Outcome run(const NullVerbOptions& options, systems::Context& context) 
   const Table table = read_table(options.source);
   const Selection selection = select_rows(table, options.filter);
   const Columns all = columns_of(selection.rows);
-  const Columns rows = deep_learning_rows(all, to_eras_options(options.rule, all, context));
+  const Columns rows = deep_learning_rows(all, to_eras_options(options.rule, 1, all, context));
   NullStudyOptions study;
   study.simulations = static_cast<std::size_t>(options.simulations);
   study.seed = context.seed;

@@ -16,6 +16,23 @@ Columns deep_learning_rows(const Columns& all, const ErasOptions& options) {
       pick(all.year, rows), pick(all.log10_flop, rows), pick(all.organization, rows), pick(all.name, rows)};
 }
 
+std::vector<NullStudyReport> null_studies(const Columns& rows,
+                                          const LargeScaleRule& rule,
+                                          std::size_t simulations,
+                                          const systems::Context& context) {
+  NullStudyOptions study;
+  study.simulations = simulations;
+  study.seed = context.seed;
+  study.large = rule;
+  study.stop = context.stop;
+  std::vector<NullStudyReport> reports;
+  for (NullNoise noise : {NullNoise::kGaussian, NullNoise::kResampledResiduals}) {
+    study.noise = noise;
+    reports.push_back(run_null_study(rows.year, rows.log10_flop, study));
+  }
+  return reports;
+}
+
 report::Table null_table(const std::vector<NullStudyReport>& reports, const std::vector<NullNoise>& noises) {
   report::Table table{"What the large-scale split finds where there is one trend only",
                       {"noise", "quantity", "observed", "null: median", "null: 95 % range", "p"},

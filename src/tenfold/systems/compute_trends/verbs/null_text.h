@@ -9,11 +9,18 @@
 #include "tenfold/systems/compute_trends/eras.h"
 #include "tenfold/systems/compute_trends/null_study.h"
 #include "tenfold/systems/compute_trends/verbs/rows.h"
+#include "tenfold/systems/system.h"
 
 namespace tenfold::compute_trends {
 
 // The rows the null study is about: from the era border on, without low outliers, in the table's order.
 Columns deep_learning_rows(const Columns& all, const ErasOptions& options);
+
+// Both kinds of noise, in the order Gaussian, resampled residuals.
+std::vector<NullStudyReport> null_studies(const Columns& rows,
+                                          const LargeScaleRule& rule,
+                                          std::size_t simulations,
+                                          const systems::Context& context);
 
 report::Table null_table(const std::vector<NullStudyReport>& reports, const std::vector<NullNoise>& noises);
 

@@ -6,6 +6,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/log.h"
+#include "tenfold/base/strings.h"
 #include "tenfold/report/gnuplot.h"
 #include "tenfold/systems/compute_trends/figure.h"
 #include "tenfold/systems/compute_trends/verbs/eras_options.h"
@@ -18,6 +19,7 @@ struct PlotOptions {
   SourceOptions source;
   FilterOptions filter;
   EraRuleOptions rule;
+  ResampleField bootstrap;
   std::string file = "compute-trends.svg";
   std::vector<std::string> run;
   std::string runs = "runs";
@@ -28,6 +30,7 @@ struct PlotOptions {
     source.visit_fields(field);
     filter.visit_fields(field);
     rule.visit_fields(field);
+    bootstrap.visit_fields(field);
     field(
         "file",
         file,
@@ -41,21 +44,32 @@ struct PlotOptions {
 
 systems::Outcome plot(const PlotOptions& options, systems::Context& context) {
   const Path file = context.out.empty() ? Path(options.file) : context.out / options.file;
-  const std::string extension = file.extension().string();
+  const std::string extension = to_lower(file.extension().string());
   if (extension != ".svg" && extension != ".png") {
     throw Error(ErrorClass::kUsage,
                 "plot.bad_extension",
                 {.what = "the kind of picture is not known",
                  .seen = file.string(),
-                 .wanted = "a name ending in .svg or .png"});
+                 .wanted = "a name ending in .svg or .png",
+                 .remedy = "pass --file with such a name"});
   }
   const Table table = read_table(options.source);
   const Selection selection = select_rows(table, options.filter);
   const Columns columns = columns_of(selection.rows);
   const ErasReport eras =
-      find_eras(columns.year, columns.log10_flop, to_eras_options(options.rule, columns, context));
+      find_eras(columns.year,
+                columns.log10_flop,
+                to_eras_options(options.rule, options.bootstrap.resamples, columns, context));
   std::vector<OwnRun> runs;
   for (const std::string& path : options.run) runs.push_back(read_run(path));
+  if (options.runs != PlotOptions().runs && !std::filesystem::is_directory(options.runs)) {
+    throw Error(ErrorClass::kFile,
+                "plot.no_runs_folder",
+                {.what = "the folder of runs is not there",
+                 .seen = options.runs,
+                 .wanted = "a folder with NAME/run.json files",
+                 .remedy = "correct --runs or leave it out"});
+  }
   std::vector<std::string> warnings;
   for (OwnRun& run : find_runs(options.runs, warnings)) runs.push_back(std::move(run));
   for (const std::string& warning : warnings) log::warning("{}", warning);

@@ -110,8 +110,18 @@ nlohmann::json left_out_json(const std::vector<LeftOutRow>& rows) {
   return list;
 }
 
-std::vector<std::string> fit_columns() {
-  return {"period", "n", "OOM/year", "doubling [months]", "95 % interval", "R2", "scale [FLOP]"};
+std::string source_note(const Table& table) {
+  return "Table: " + table.source + ". " + table.license;
+}
+
+std::vector<std::string> fit_columns(double confidence) {
+  return {"period",
+          "n",
+          "OOM/year",
+          "doubling [months]",
+          fmt::format("{:g} % interval", 100 * confidence),
+          "R2",
+          "scale"};
 }
 
 std::vector<std::string> fit_cells(const std::string& name,

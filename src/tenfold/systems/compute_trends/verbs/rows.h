@@ -71,8 +71,11 @@ nlohmann::json table_json(const Table& table);
 nlohmann::json left_out_json(const std::vector<LeftOutRow>& rows);
 
 // One row of a table of fits: name | n | OOM/year | doubling | interval | R2 | scale.
-std::vector<std::string> fit_columns();
+std::vector<std::string> fit_columns(double confidence = 0.95);
 std::vector<std::string> fit_cells(const std::string& name, const Fit& fit, const BootstrapReport* bootstrap);
+
+// "Data: systems.csv. <credit line>"
+std::string source_note(const Table& table);
 
 std::string months_text(std::optional<double> months);         // "21.0" or "no doubling"
 std::string scale_text(double start_log10, double end_log10);  // "3e4 -> 2e14"

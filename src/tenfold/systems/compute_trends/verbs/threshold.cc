@@ -30,7 +30,7 @@ struct ThresholdOptions {
     filter.visit_fields(field);
     field("level", level, {.help = "levels of training compute", .unit = "FLOP", .min = 1, .max = 1e60});
     field("tau", tau, {.help = "share of systems below the frontier line", .min = 0.01, .max = 0.99});
-    field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e7});
+    field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e5});
     field("confidence", confidence, {.help = "of the intervals", .min = 0.01, .max = 0.9999});
     field("fan",
           fan,
@@ -111,6 +111,7 @@ systems::Outcome threshold(const ThresholdOptions& options, systems::Context& co
   BootstrapOptions resampling;
   resampling.resamples = static_cast<std::size_t>(options.resamples);
   resampling.seed = context.seed;
+  resampling.stop = context.stop;
   Forecast trend{
       fit.line, bootstrap(columns.year, columns.log10_flop, resampling).lines, 0.0, fit.residual_sd};
   Forecast frontier = trend;
