@@ -203,6 +203,12 @@ Path temporary_name(const Path& path) {
   return name;
 }
 
+// After a failure, which is the one to report.
+void remove_quietly(const Path& path) {
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+}
+
 // A rename would put a plain file in the place of a folder's name or, for root, of /dev/null or /dev/stdout.
 void check_replaceable(const Path& path) {
   std::error_code failure;
@@ -221,6 +227,23 @@ void check_replaceable(const Path& path) {
 FileSystem& real_file_system() {
   static RealFileSystem instance;
   return instance;
+}
+
+bool path_exists(const Path& path) {
+  std::error_code failure;
+  const std::filesystem::file_status status = std::filesystem::status(path, failure);
+  if (status.type() == std::filesystem::file_type::not_found) return false;
+  if (failure) throw_errno("look for", path, failure.value());
+  return true;
+}
+
+Error naming_target(const Error& error, const Path& temporary, const Path& target) {
+  ErrorText text = error.text();
+  for (std::string* part : {&text.what, &text.seen}) {
+    const std::size_t at = part->find(temporary.string());
+    if (at != std::string::npos) part->replace(at, temporary.string().size(), target.string());
+  }
+  return Error(error.error_class(), error.code(), std::move(text));
 }
 
 std::string read_text_file(const Path& path, std::uint64_t limit) {
@@ -260,9 +283,11 @@ void write_file_atomically(FileSystem& files,
     file->sync();
     file->close();
     files.rename(temporary, path);
+  } catch (const Error& error) {
+    remove_quietly(temporary);
+    throw naming_target(error, temporary, path);
   } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);  // the first failure is the one to report
+    remove_quietly(temporary);
     throw;
   }
   files.sync_directory(path.parent_path());

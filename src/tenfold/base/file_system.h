@@ -16,6 +16,7 @@
 namespace tenfold {
 
 using Path = std::filesystem::path;
+class Error;
 
 // A file being written. Every method throws Error(kFile) or, for a full disk, Error(kResource).
 class WritableFile {
@@ -48,6 +49,13 @@ FileSystem& real_file_system();
 inline constexpr std::uint64_t kDefaultReadLimit = std::uint64_t{1} << 30;
 std::string read_text_file(const Path& path, std::uint64_t limit = kDefaultReadLimit);
 std::vector<std::byte> read_binary_file(const Path& path, std::uint64_t limit = kDefaultReadLimit);
+
+// False when nothing has this name. Throws Error(kFile) for a path that cannot be looked up: too long, a circular link, no
+// right to its folder.
+bool path_exists(const Path& path);
+
+// The same error with `target` where its text names `temporary`: users know the file they asked for.
+Error naming_target(const Error& error, const Path& temporary, const Path& target);
 
 // Writes beside `path` under a temporary name, syncs, renames over it and syncs the folder. On any failure
 // the old content of `path` is untouched and the temporary file is removed; only when the last step, the sync

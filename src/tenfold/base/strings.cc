@@ -142,6 +142,8 @@ std::optional<std::string> nearest_name(std::string_view name, std::span<const s
   std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::string known = to_lower(candidate);
+    // Two edits turn most names of three letters into each other.
+    const bool is_short = std::min(lower.size(), known.size()) <= 3;
     // "sig" is a fair guess for "sigma": a whole prefix counts as one edit.
     const bool is_prefix = lower.size() >= 3 && known.starts_with(lower);
     // The lengths bound the distance from below, so a hostile name of megabytes costs no quadratic table.
@@ -149,6 +151,7 @@ std::optional<std::string> nearest_name(std::string_view name, std::span<const s
         std::max(lower.size(), known.size()) - std::min(lower.size(), known.size());
     if (!is_prefix && length_gap >= best_distance) continue;
     std::size_t distance = is_prefix ? std::min<std::size_t>(length_gap, 1) : edit_distance(lower, known);
+    if (is_short && distance > 1) continue;
     if (distance < best_distance) {
       best_distance = distance;
       best = &candidate;

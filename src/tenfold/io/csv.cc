@@ -238,10 +238,43 @@ void CsvReader::append(CsvRow& row, std::size_t field_begin, std::string_view pi
   row.text_.append(piece);
 }
 
+namespace {
+
+bool needs_quotes(std::string_view field, char separator) {
+  // A byte order mark at the start of a file would be taken for one.
+  return field.starts_with(kByteOrderMark) || plain_run(field, separator) != field.size();
+}
+
+void append_field(std::string& out, std::string_view field, bool quoted) {
+  if (!quoted) {
+    out += field;
+    return;
+  }
+  out += '"';
+  for (char c : field) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  out += '"';
+}
+
+// The row as a file has it, for messages.
+std::string written_row(const CsvRow& row, char separator) {
+  std::string text;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (i > 0) text += separator;
+    append_field(text, row[i], needs_quotes(row[i], separator));
+  }
+  return text;
+}
+
+}  // namespace
+
 // Fields are checked together: the NULs between them keep a sequence from spanning two fields.
 void CsvReader::check_text(const CsvRow& row) const {
-  std::string_view text = row.text_;
-  if (is_ascii(text) || is_valid_utf8(text)) return;
+  if (is_ascii(row.text_) || is_valid_utf8(row.text_)) return;
+  const std::string written = written_row(row, options_.separator);
+  std::string_view text = written;
   std::uint64_t line = row.line_;
   while (is_valid_utf8(text.substr(0, text.find('\n')))) {
     text.remove_prefix(text.find('\n') + 1);
@@ -301,11 +334,6 @@ CsvTable read_table(ByteSource& source, const CsvOptions& options) {
   return table;
 }
 
-bool needs_quotes(std::string_view field, char separator) {
-  // A byte order mark at the start of a file would be taken for one.
-  return field.starts_with(kByteOrderMark) || plain_run(field, separator) != field.size();
-}
-
 }  // namespace
 
 CsvTable read_csv(const Path& path, const CsvOptions& options) {
@@ -334,16 +362,7 @@ void append_csv_row(std::string& out, std::span<const std::string> fields, const
     }
     if (i > 0) out += options.separator;
     // An empty field alone would be an empty line, which readers skip.
-    if (!needs_quotes(field, options.separator) && (!field.empty() || fields.size() > 1)) {
-      out += field;
-      continue;
-    }
-    out += '"';
-    for (char c : field) {
-      if (c == '"') out += '"';
-      out += c;
-    }
-    out += '"';
+    append_field(out, field, needs_quotes(field, options.separator) || (field.empty() && fields.size() == 1));
   }
   out += options.crlf ? "\r\n" : "\n";
 }

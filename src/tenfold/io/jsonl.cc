@@ -114,7 +114,7 @@ JsonlWriter JsonlWriter::create(FileSystem& files, const Path& path) {
 }
 
 JsonlWriter JsonlWriter::resume(FileSystem& files, const Path& path, const JsonlKeep& keep) {
-  if (!std::filesystem::exists(path)) return create(files, path);
+  if (!path_exists(path)) return create(files, path);
   Path temporary = path;
   temporary += ".tmp";
   try {
@@ -125,6 +125,10 @@ JsonlWriter JsonlWriter::resume(FileSystem& files, const Path& path, const Jsonl
     files.rename(temporary, path);
     files.sync_directory(path.parent_path());
     return JsonlWriter(std::move(file));
+  } catch (const Error& error) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw naming_target(error, temporary, path);
   } catch (...) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);  // the first failure is the one to report

@@ -360,5 +360,22 @@ TEST_F(Files, AtomicWritePassesTheExceptionOfItsWriterOnAndKeepsTheOldContent) {
   EXPECT_EQ(entries(), 1u);
 }
 
+TEST_F(Files, AtomicWriteNamesTheTargetAndNotTheTemporaryFile) {
+  try {
+    write_file_atomically(real_file_system(), at("nodir/x.svg"), "text");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "file.not_found");
+    EXPECT_TRUE(error.text().what.ends_with("nodir/x.svg")) << error.text().what;
+  }
+}
+
+TEST_F(Files, PathExistsTellsAbsenceFromAPathThatCannotBeLookedUp) {
+  EXPECT_FALSE(path_exists(at("absent")));
+  EXPECT_FALSE(path_exists(at("absent/below")));
+  EXPECT_TRUE(path_exists(make("f", "text")));
+  EXPECT_EQ(error_of([&] { path_exists(at(std::string(300, 'n'))); }), "file file.bad_path");
+}
+
 }  // namespace
 }  // namespace tenfold

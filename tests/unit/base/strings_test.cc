@@ -253,5 +253,11 @@ TEST(ShellQuote, GivesTheShellTheSameText) {
   }
 }
 
+TEST(NearestName, AllowsOneEditInNamesOfThreeLetters) {
+  EXPECT_EQ(nearest_name("foo", std::vector<std::string>{"moe", "bmm"}), std::nullopt);
+  EXPECT_EQ(nearest_name("mo", std::vector<std::string>{"moe"}), "moe");
+  EXPECT_EQ(nearest_name("meo", std::vector<std::string>{"moe"}), "moe");
+}
+
 }  // namespace
 }  // namespace tenfold

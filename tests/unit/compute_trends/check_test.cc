@@ -88,7 +88,8 @@ TEST(Check, FindsSingleRowsInAnotherUnitWithTheirLine) {
     const CheckReport high =
         check(embedded_with([&](std::size_t i, double flop) { return i == bad ? flop * 1e15 : flop; }));
     ASSERT_EQ(with_code(high, "check.unit_row").size(), 1u) << bad;
-    EXPECT_NE(with_code(high, "check.unit_row")[0].message.find("FLOP among petaFLOP"), std::string::npos);
+    EXPECT_NE(with_code(high, "check.unit_row")[0].message.find("FLOP multiplied by 1e15"),
+              std::string::npos);
   }
 }
 
@@ -172,6 +173,33 @@ TEST(Check, SortsErrorsFirstThenByLine) {
   }
   EXPECT_EQ(report.findings.front().line, 4);
   EXPECT_EQ(report.errors + report.warnings + report.notes, report.findings.size());
+}
+
+TEST(Check, ListsEveryRowWhenNoneIsUsable) {
+  const CheckReport report = check("name,date,training_flop\nA,2012,much\nB,2013-00-01,1e18\nC,2014,\n");
+  ASSERT_EQ(with_code(report, "table.empty").size(), 1u);
+  ASSERT_EQ(with_code(report, "table.bad_compute").size(), 1u);
+  EXPECT_EQ(with_code(report, "table.bad_compute")[0].line, 2);
+  EXPECT_EQ(with_code(report, "table.bad_compute")[0].message.find("f.csv"), std::string::npos);
+  ASSERT_EQ(with_code(report, "date.not_in_calendar").size(), 1u);
+  EXPECT_EQ(with_code(report, "date.not_in_calendar")[0].line, 3);
+  ASSERT_EQ(with_code(report, "table.no_compute").size(), 1u);
+  EXPECT_EQ(with_code(report, "table.no_compute")[0].line, 4);
+}
+
+TEST(Check, ComparesALoneRowWithTheTrendInsteadOfItsNeighbours) {
+  const CheckReport report = check("name,date,training_flop\nA,2010-06-01,1e22\n");
+  ASSERT_EQ(with_code(report, "check.far_from_trend").size(), 1u);
+  EXPECT_NE(report.findings[0].message.find("what the embedded trend expects"), std::string::npos);
+  EXPECT_EQ(report.findings[0].message.find("the rest"), std::string::npos);
+}
+
+TEST(Check, GivesNoVerdictOnTheFileWhenRowsContradictIt) {
+  const CheckReport report =
+      check("name,date,training_flop\nA,2010,300\nB,2011,1e24\nC,2012,500\nD,2013,700\nE,2014,1e26\n");
+  EXPECT_TRUE(with_code(report, "check.unit_file").empty());
+  EXPECT_EQ(with_code(report, "check.unit_row").size() + with_code(report, "check.far_from_trend").size(),
+            5u);
 }
 
 }  // namespace

@@ -183,5 +183,39 @@ TEST(Estimate, RefusesIncompleteOrImpossibleInputs) {
   EXPECT_EQ(code_of({.stages = {{.chip_time = sparse}}}), "chips.no_format");
 }
 
+TEST(Estimate, RefusesAProductBeyondTheRangeOfADouble) {
+  for (double factor : {1e308, 1e-308}) {
+    OperationCount count;
+    count.parameters = Uncertain{factor};
+    count.examples = Uncertain{factor};
+    EstimateOptions options;
+    options.stages.push_back({.operations = count});
+    try {
+      estimate(options);
+      ADD_FAILURE() << "no error for " << factor;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), "estimate.not_finite");
+      EXPECT_EQ(error.error_class(), ErrorClass::kData);
+    }
+  }
+}
+
+TEST(Estimate, NamesTheMissingSizesOfTheAttentionTerm) {
+  OperationCount count;
+  count.parameters = Uncertain{1e9};
+  count.examples = Uncertain{1e10};
+  count.attention_layers = 24;
+  EstimateOptions options;
+  options.stages.push_back({.operations = count});
+  try {
+    estimate(options);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), "estimate.attention_term");
+    EXPECT_EQ(error.error_class(), ErrorClass::kUsage);
+    EXPECT_NE(error.text().what.find("attention width and context"), std::string::npos) << error.text().what;
+  }
+}
+
 }  // namespace
 }  // namespace tenfold::compute_trends

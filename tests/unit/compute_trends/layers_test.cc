@@ -190,5 +190,26 @@ TEST(Layers, ReadsTablesAndNamesTheLineOfAnError) {
   EXPECT_THROW(parse_layer_table("kind\nlinear\n", "net.csv"), Error);
 }
 
+ErrorText refusal_of(const std::string& layer) {
+  try {
+    parse_layers(layer);
+  } catch (const Error& error) {
+    return error.text();
+  }
+  return {};
+}
+
+TEST(Layers, GuessesNoKindForAnUnrelatedWord) {
+  EXPECT_EQ(refusal_of("foo 1 2").remedy.find("did you mean"), std::string::npos);
+  EXPECT_NE(refusal_of("liner 1 2").remedy.find("'linear'"), std::string::npos);
+}
+
+TEST(Layers, PutsAnUnknownOptionUnderSeenAndTheFormUnderWanted) {
+  const ErrorText text = refusal_of("attention 12 768 t1024");
+  EXPECT_NE(text.seen.find("'768'"), std::string::npos) << text.seen;
+  EXPECT_EQ(text.wanted.find("768"), std::string::npos) << text.wanted;
+  EXPECT_NE(text.wanted.find("attention WIDTH tTOKENS"), std::string::npos) << text.wanted;
+}
+
 }  // namespace
 }  // namespace tenfold::compute_trends

@@ -260,5 +260,19 @@ TEST(Filter, RefusesADomainNoRowHas) {
   }
 }
 
+TEST(Table, CreditsNobodyForATableOfTheUser) {
+  EXPECT_EQ(parse_table("name,date,training_flop\nA,2012,1e17\n", "f.csv").license, "");
+  EXPECT_EQ(parse_table("Entity,Day,compute (petaFLOP)\nA,2012,1e2\n", "f.csv").license, "");
+  EXPECT_EQ(parse_table("Model,Publication date,Training compute (FLOP)\nA,2012,1e17\n", "f.csv").license,
+            "");
+}
+
+TEST(Table, TakesTheCreditLineFromTheFilesOwnColumn) {
+  const Table table = parse_table(
+      "name,date,training_flop,license\nA,2012,1e17,Data: me\nB,2013,1e18,Data: me\nC,2014,1e19,Data: you\n",
+      "f.csv");
+  EXPECT_EQ(table.license, "Data: me; Data: you");
+}
+
 }  // namespace
 }  // namespace tenfold::compute_trends

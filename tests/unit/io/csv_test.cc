@@ -146,6 +146,11 @@ TEST(Csv, RefusesInvalidUtf8WithTheLine) {
   EXPECT_EQ(refusal("a\n\xED\xA0\x80\n"), "data csv.invalid_utf8") << "surrogate";
 }
 
+TEST(Csv, ShowsALineThatIsNotUtf8AsItIsWritten) {
+  EXPECT_THAT(message("a,b,c\n1,\"x,y\",caf\xE9\n"), HasSubstr("1,\"x,y\",caf\\xe9"));
+  EXPECT_THAT(message("a,b,c\n1,2,caf\xE9\n"), testing::Not(HasSubstr("\\x00")));
+}
+
 TEST(Csv, RefusesDuplicateColumnsButNotSeveralEmptyOnes) {
   EXPECT_EQ(refusal("a,b,a\n1,2,3\n"), "data csv.duplicate_column");
   EXPECT_THAT(message("a,b,a\n1,2,3\n"), HasSubstr("seen: a"));

@@ -221,5 +221,25 @@ TEST(Jsonl, ResumeLosesNothingWhenAnyOperationFails) {
   }
 }
 
+TEST(Jsonl, ResumeReportsAPathThatCannotBeLookedUpAsAFileError) {
+  TempFolder folder;
+  const auto resume = [&](const Path& path) {
+    return error_of([&] { JsonlWriter::resume(real_file_system(), path); });
+  };
+  EXPECT_EQ(resume(folder / std::string(300, 'n')), "file file.bad_path");
+  std::filesystem::create_symlink("loop", folder / "loop");
+  EXPECT_EQ(resume(folder / "loop"), "file file.bad_path");
+}
+
+TEST(Jsonl, ResumeNamesTheFileAndNotItsTemporary) {
+  TempFolder folder;
+  write_text(folder / "m.jsonl", "{\"step\":1}\n");
+  std::filesystem::create_directory(folder / "m.jsonl.tmp");
+  const std::string message =
+      message_of([&] { JsonlWriter::resume(real_file_system(), folder / "m.jsonl"); });
+  EXPECT_THAT(message, HasSubstr("m.jsonl"));
+  EXPECT_THAT(message, testing::Not(HasSubstr(".tmp")));
+}
+
 }  // namespace
 }  // namespace tenfold::io

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <functional>
@@ -16,19 +15,13 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/systems/compute_trends/names.h"
-#include "tenfold/systems/compute_trends/regression.h"
+#include "tenfold/systems/compute_trends/units.h"
 
 namespace tenfold::compute_trends {
 namespace {
 
-constexpr Date kDeepLearning{2010, 1, 1};
 constexpr Date kFirstComputer{1940, 1, 1};
 constexpr double kPetaflopOom = 15.0;
-constexpr double kPetaflopDayOom = 19.9365;  // log10(8.64e19)
-// Between the widest real residuals (-7.8 and +4.1 in 414 systems) and those moved by 15 orders of magnitude.
-constexpr double kTooLow = -9.3;
-constexpr double kTooHigh = 6.0;
-constexpr double kSixNdAgrees = 3.5;
 constexpr std::size_t kLargestFamily = 3000;  // pairs within a family are compared: 4.5 million at most
 
 Date clock_date() {
@@ -39,60 +32,17 @@ Date clock_date() {
           static_cast<int>(static_cast<unsigned>(ymd.day()))};
 }
 
-// The usual compute of a year by the embedded table.
-class ReferenceTrend {
- public:
-  ReferenceTrend() {
-    const Table table = embedded_table();
-    before_ = line_of(select(table, {.period = {.until = kDeepLearning}}).rows);
-    after_ = line_of(select(table, {.period = {.from = kDeepLearning}}).rows);
-  }
-
-  double residual(const SystemRow& row) const {
-    // Beyond 2026 the line is a guess: held there, so that far dates do not turn into unit errors.
-    const double year = std::clamp(row.decimal_year, 1952.0, 2026.0);
-    return log10_flop(row) - (row.date < kDeepLearning ? before_ : after_).at(year);
-  }
-
- private:
-  static Line line_of(const std::vector<SystemRow>& rows) {
-    std::vector<double> year, oom;
-    for (const SystemRow& row : rows) {
-      year.push_back(row.decimal_year);
-      oom.push_back(log10_flop(row));
-    }
-    return fit_line(year, oom).line;
-  }
-
-  Line before_, after_;
-};
-
-// How many orders of magnitude a row seems moved: -15 for petaFLOP figures read as FLOP.
-enum class Shift { kNone, kLow, kHigh };
-
-std::optional<double> six_nd_distance(const SystemRow& row) {
-  if (!row.parameters || !row.dataset_size || *row.parameters <= 0 || *row.dataset_size <= 0)
-    return std::nullopt;
-  const double epochs = row.epochs && *row.epochs > 0 ? *row.epochs : 1.0;
-  return log10_flop(row) - std::log10(6.0) - std::log10(*row.parameters) - std::log10(*row.dataset_size) -
-         std::log10(epochs);
-}
-
-Shift shift_of(const SystemRow& row, double residual) {
-  const auto distance = six_nd_distance(row);
-  if (distance && std::abs(*distance) <= kSixNdAgrees) return Shift::kNone;
-  const bool low_by_count =
-      distance && std::abs(*distance + kPetaflopOom) <= kSixNdAgrees && residual < kTooLow / 2;
-  const bool high_by_count =
-      distance && std::abs(*distance - kPetaflopOom) <= kSixNdAgrees && residual > kTooHigh / 2;
-  if (residual < kTooLow || low_by_count) return Shift::kLow;
-  if (residual > kTooHigh || high_by_count) return Shift::kHigh;
-  return Shift::kNone;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return percentile_of_sorted(values, 50.0);
+// Cuts "f.csv line 12: " off the front and gives 12; 0 without a line.
+std::int64_t take_line(std::string& text) {
+  const std::size_t at = text.find(" line ");
+  if (at == std::string::npos) return 0;
+  const std::size_t begin = at + 6;
+  const std::size_t end = text.find_first_not_of("0123456789", begin);
+  if (end == std::string::npos || end == begin || text[end] != ':') return 0;
+  const auto line = parse_integer(std::string_view(text).substr(begin, end - begin));
+  if (!line) return 0;
+  text.erase(0, std::min(text.size(), end + 2));
+  return *line;
 }
 
 class Checker {
@@ -123,14 +73,29 @@ class Checker {
         {severity, line, std::move(code), std::move(system), std::move(message), std::move(remedy)});
   }
 
+  // The line stands beside the finding and the file above it.
+  static std::string without_place(const std::string& reason, const std::string& source) {
+    std::string text = reason;
+    if (text.starts_with(source + " line ")) take_line(text);
+    return text;
+  }
+
   void check_skipped(const Table& table) {
+    if (table.rows.empty()) {
+      add(Severity::kError,
+          0,
+          "table.empty",
+          "",
+          fmt::format("no row has a usable date and training compute; {} skipped", table.skipped.size()),
+          "correct the rows below, or name the columns with --columns");
+    }
     for (const LeftOutRow& row : table.skipped) {
       if (!row.bad) ++report_.skipped;
       add(row.bad ? Severity::kError : Severity::kNote,
           row.line,
           row.code,
           row.name,
-          row.reason,
+          without_place(row.reason, table.source),
           row.bad ? "correct the row" : "");
     }
   }
@@ -157,81 +122,85 @@ class Checker {
   }
 
   void check_units(const Table& table) {
-    const ReferenceTrend trend;
-    std::vector<double> residuals;
-    std::vector<Shift> shifts;
-    std::array<std::size_t, 3> counts{};
-    for (const SystemRow& row : table.rows) {
-      residuals.push_back(trend.residual(row));
-      shifts.push_back(shift_of(row, residuals.back()));
-      ++counts[static_cast<std::size_t>(shifts.back())];
-    }
-    const auto most = std::max_element(counts.begin(), counts.end()) - counts.begin();
-    const auto usual = static_cast<Shift>(most);
-    // Too few rows to know what is usual: what is off the trend is reported row by row.
-    const bool whole_file = usual != Shift::kNone && table.rows.size() >= 5;
-    if (whole_file) add_whole_file(table, residuals, usual, counts[static_cast<std::size_t>(most)]);
-    const Shift expected = whole_file ? usual : Shift::kNone;
+    const UnitVerdict verdict = judge_units(table);
+    const bool whole_file = verdict.whole_file != Shift::kNone && table.rows.size() > 1;
+    if (whole_file) add_whole_file(verdict);
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
-      if (shifts[i] != expected) add_row(table.rows[i], residuals[i], shifts[i], expected);
+      const RowUnit& unit = verdict.rows[i];
+      if (!whole_file) {
+        if (unit.shift != Shift::kNone) add_far_row(table.rows[i], unit, verdict);
+      } else if (!unit.wrong) {
+        add_exception(table.rows[i], unit, verdict.whole_file);
+      }
     }
   }
 
-  void add_whole_file(const Table& table,
-                      const std::vector<double>& residuals,
-                      Shift usual,
-                      std::size_t count) {
-    const bool looks_log =
-        usual == Shift::kLow && std::all_of(table.rows.begin(), table.rows.end(), [](const auto& row) {
-          return row.flop > 0.5 && row.flop < 40.0;
-        });
-    const double middle = median(residuals);
-    const bool days =
-        std::abs(std::abs(middle) - kPetaflopDayOom) < std::abs(std::abs(middle) - kPetaflopOom);
-    const std::string unit = looks_log               ? "log10 FLOP"
-                             : usual == Shift::kHigh ? "FLOP"
-                             : days                  ? "petaflop/s-day"
-                                                     : "petaFLOP";
-    std::string read_as = "FLOP";
-    for (const ColumnUse& column : table.columns) {
-      if (column.meaning == "flop") read_as = column.unit;
-    }
+  void add_whole_file(const UnitVerdict& verdict) {
     add(Severity::kError,
         0,
         "check.unit_file",
         "",
-        fmt::format("{} of {} rows lie {:.1f} orders of magnitude {} the compute of their year: the column "
-                    "was read as {} "
-                    "and looks like {}",
-                    count,
-                    table.rows.size(),
-                    std::abs(middle),
-                    middle < 0 ? "below" : "above",
-                    read_as,
-                    unit),
-        fmt::format("give the unit: --columns \"flop=HEADER,unit={}\"", unit));
+        fmt::format(
+            "{} of {} rows lie {:.1f} orders of magnitude {} what the embedded trend expects of their "
+            "dates: the column was read as {} and looks like {}",
+            verdict.whole_file_rows,
+            verdict.rows.size(),
+            std::abs(verdict.whole_file_residual),
+            verdict.whole_file_residual < 0 ? "below" : "above",
+            verdict.read_as,
+            verdict.looks_like),
+        fmt::format("give the unit: --columns \"unit={}\"", verdict.looks_like));
   }
 
-  void add_row(const SystemRow& row, double residual, Shift shift, Shift expected) {
-    const double relative = residual + (expected == Shift::kLow    ? kPetaflopOom
-                                        : expected == Shift::kHigh ? -kPetaflopOom
-                                                                   : 0);
-    const bool low = shift == Shift::kLow || (shift == Shift::kNone && expected == Shift::kHigh);
-    std::string message =
-        fmt::format("compute {:.3g} FLOP is {:.1f} orders of magnitude {} the rest of its year: {}",
-                    row.flop,
-                    std::abs(relative),
-                    low ? "below" : "above",
-                    low ? "it looks like petaFLOP among FLOP" : "it looks like FLOP among petaFLOP");
-    if (const auto distance = six_nd_distance(row)) {
-      message +=
-          fmt::format("; 6 N D is {:.1f} orders {}", std::abs(*distance), *distance < 0 ? "higher" : "lower");
+  static std::string six_nd_text(const RowUnit& unit) {
+    if (!unit.six_nd) return "";
+    return fmt::format(
+        "; 6 N D is {:.1f} orders {}", std::abs(*unit.six_nd), *unit.six_nd < 0 ? "higher" : "lower");
+  }
+
+  // A row far from the trend in a file that has no unit verdict as a whole.
+  void add_far_row(const SystemRow& row, const RowUnit& unit, const UnitVerdict& verdict) {
+    const bool low = unit.shift == Shift::kLow;
+    std::string message = fmt::format(
+        "compute {:.3g} FLOP is {:.1f} orders of magnitude {} what the embedded trend expects for {}",
+        row.flop,
+        std::abs(unit.residual),
+        low ? "below" : "above",
+        to_string(row.date));
+    if (!unit.wrong) {
+      add(Severity::kWarning,
+          row.line,
+          "check.far_from_trend",
+          row.name,
+          message + six_nd_text(unit),
+          "check the figure, its unit and the date");
+      return;
     }
+    message += low                         ? ": it looks like petaFLOP"
+               : verdict.read_as == "FLOP" ? ": it looks like FLOP multiplied by 1e15"
+                                           : ": it looks like FLOP";
     add(Severity::kError,
         row.line,
         "check.unit_row",
         row.name,
-        message,
+        message + six_nd_text(unit),
+        low ? "multiply by 1e15 if the figure is in petaFLOP" : "divide by 1e15 if the figure is in FLOP");
+  }
+
+  // A row that does not share the wrong unit of the rest.
+  void add_exception(const SystemRow& row, const RowUnit& unit, Shift usual) {
+    const bool low = usual == Shift::kHigh;
+    const double moved = unit.residual + (low ? -kPetaflopOom : kPetaflopOom);
+    add(Severity::kError,
+        row.line,
+        "check.unit_row",
+        row.name,
+        fmt::format("compute {:.3g} FLOP is {:.1f} orders of magnitude {} the rest of the file: {}",
+                    row.flop,
+                    std::abs(moved),
+                    low ? "below" : "above",
+                    low ? "it looks like petaFLOP among FLOP" : "it looks like FLOP among petaFLOP") +
+            six_nd_text(unit),
         low ? "multiply by 1e15 if the figure is in petaFLOP" : "divide by 1e15 if the figure is in FLOP");
   }
 
@@ -316,20 +285,11 @@ class Checker {
   Date today_;
 };
 
-// "f.csv line 12: ..." -> 12; 0 without a line.
-std::int64_t line_in(const std::string& text) {
-  const std::size_t at = text.find(" line ");
-  if (at == std::string::npos) return 0;
-  const std::size_t begin = at + 6;
-  const auto line = parse_integer(
-      std::string_view(text).substr(begin, text.find_first_not_of("0123456789", begin) - begin));
-  return line ? *line : 0;
-}
-
 CheckReport check_with(const std::function<Table(const TableOptions&)>& read, const CheckOptions& options) {
   CheckReport report;
   TableOptions reading = options.table;
   reading.skip_bad = true;
+  reading.allow_empty = true;  // the rows that were skipped say more than that none is left
   try {
     const Table table = read(reading);
     report.source = table.source;
@@ -337,13 +297,11 @@ CheckReport check_with(const std::function<Table(const TableOptions&)>& read, co
   } catch (const Error& error) {
     // A table without columns or rows, or broken CSV, is a finding; a file that cannot be opened is not.
     if (error.error_class() != ErrorClass::kData) throw;
+    std::string message = error.text().what;
+    const std::int64_t line = take_line(message);
+    if (!error.text().seen.empty()) message += "; seen: " + error.text().seen;
     report.findings.push_back(
-        {Severity::kError,
-         line_in(error.text().what),
-         error.code(),
-         "",
-         error.text().what + (error.text().seen.empty() ? "" : "; seen: " + error.text().seen),
-         error.text().remedy});
+        {Severity::kError, line, error.code(), "", std::move(message), error.text().remedy});
   }
   std::stable_sort(report.findings.begin(), report.findings.end(), [](const Finding& a, const Finding& b) {
     return std::tuple(-static_cast<int>(a.severity), a.line) <

@@ -187,6 +187,11 @@ class Recogniser {
     recognise_compute();
     recognise_names();
     map_.layout = layout();
+    map_.unit_stated = given_unit_.has_value();
+    const auto license = std::find_if(header_.begin(), header_.end(), [](const std::string& name) {
+      return squeeze(name) == "license" || squeeze(name) == "licence";
+    });
+    if (license != header_.end()) map_.license = static_cast<std::size_t>(license - header_.begin());
     require(Field::kName, "System, Model, Entity or name");
     require(Field::kDate, "Publication date, Day or date");
     require(Field::kFlop, "Training compute (FLOP), Training compute (FLOPs) or one with petaFLOP");
@@ -259,9 +264,12 @@ class Recogniser {
 
   Layout layout() const {
     if (has("training_flop") && has("name")) return Layout::kTenfold;
-    if (has("Entity")) return Layout::kOurWorldInData;
-    if (has("System") && has("Training compute (FLOPs)")) return Layout::kPaper;
-    if (has("Model") && has("Training compute (FLOP)")) return Layout::kEpoch;
+    // Two columns are easily alike by chance; what credits a source takes more.
+    if (has("Entity") && has("Code") && has("Day")) return Layout::kOurWorldInData;
+    if (has("System") && has("Training compute (FLOPs)") && has("Author(s)") && has("Organization(s)"))
+      return Layout::kPaper;
+    if (has("Model") && has("Training compute (FLOP)") && has("Confidence") && has("Notability criteria"))
+      return Layout::kEpoch;
     return Layout::kOther;
   }
 
@@ -402,7 +410,6 @@ ColumnMap recognise_columns(std::span<const std::string> header,
 
 std::string_view credit_line(Layout layout) {
   switch (layout) {
-    case Layout::kTenfold:
     case Layout::kPaper:
       return "Data: Sevilla, Heim, Ho, Besiroglu, Hobbhahn, Villalobos 2022 (arXiv 2202.05924); Epoch AI, CC "
              "BY 4.0";
@@ -410,6 +417,7 @@ std::string_view credit_line(Layout layout) {
       return "Data: Epoch AI, Data on AI Models (epoch.ai/data/ai-models), CC BY 4.0";
     case Layout::kOurWorldInData:
       return "Data: Our World in Data, based on Epoch AI, CC BY 4.0";
+    case Layout::kTenfold:
     case Layout::kOther:
       return "";
   }

@@ -52,7 +52,9 @@ enum class Layout { kTenfold, kPaper, kEpoch, kOurWorldInData, kOther };
 struct ColumnMap {
   std::array<std::optional<std::size_t>, kFieldCount> index;  // by Field: position in the header
   ComputeUnit unit = ComputeUnit::kFlop;
+  bool unit_stated = false;  // by `spec`
   Layout layout = Layout::kOther;
+  std::optional<std::size_t> license;  // position of a column "license", as our exports have
   std::vector<ColumnUse> uses;
   std::vector<std::string> warnings;
 
@@ -66,7 +68,7 @@ ColumnMap recognise_columns(std::span<const std::string> header,
                             std::string_view spec,
                             std::string_view source);
 
-// The credit line a table of this layout carries; empty for kOther.
+// The credit line a table of this layout carries; empty for kTenfold, which any table may have, and for kOther.
 std::string_view credit_line(Layout layout);
 
 }  // namespace tenfold::compute_trends

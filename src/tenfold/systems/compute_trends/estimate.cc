@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
 
 namespace tenfold::compute_trends {
 namespace {
@@ -68,8 +70,27 @@ void check_operations(const OperationCount& count, const std::string& stage) {
   }
 }
 
+// The attention term needs all of its three sizes.
+void check_attention(const OperationCount& count, const std::string& stage) {
+  std::vector<std::string> given, missing;
+  const auto note = [&](double value, std::string name) {
+    (value > 0 ? given : missing).push_back(std::move(name));
+  };
+  note(count.attention_layers, "attention layers");
+  note(count.attention_width, "attention width");
+  note(count.context, "context");
+  if (given.empty() || missing.empty()) return;
+  throw Error(ErrorClass::kUsage,
+              "estimate.attention_term",
+              {.what = fmt::format("{}: the attention term lacks its {}", stage, join(missing, " and ")),
+               .seen = join(given, " and ") + " alone",
+               .wanted = "attention layers, attention width and context together",
+               .remedy = fmt::format("give the {}, or leave the term out", join(missing, " and the "))});
+}
+
 Built build_operations(const OperationCount& count, const std::string& stage) {
   check_operations(count, stage);
+  check_attention(count, stage);
   Built built;
   const bool by_tokens = count.parameters.has_value();
   const std::size_t examples = add_input(built.model, by_tokens ? "tokens" : "examples", count.examples);
@@ -170,8 +191,24 @@ void append_model(Model& into, const Model& from, const std::string& stage) {
   }
 }
 
-MethodEstimate run_method(const Built& built, const MonteCarloOptions& options) {
-  return {propagate(built.model, options), built.formula, built.model.inputs, built.assumptions};
+// Quantiles that a double can hold: products of large inputs end in infinity, of small ones in 0.
+Distribution propagate_finite(const Model& model, const MonteCarloOptions& options, const std::string& what) {
+  Distribution flop = propagate(model, options);
+  const auto holds = [](double value) { return std::isfinite(value) && value > 0; };
+  if (holds(flop.median) && holds(flop.low) && holds(flop.high)) return flop;
+  throw Error(ErrorClass::kData,
+              "estimate.not_finite",
+              {.what = fmt::format("{}: the estimate is beyond the numbers a computer holds", what),
+               .seen = fmt::format("{:.3g} FLOP (90 %: {:.3g} to {:.3g})", flop.median, flop.low, flop.high),
+               .wanted = "a product of the inputs between 1e-307 and 1e308 FLOP",
+               .remedy = "check the exponents of the inputs; the largest training runs are near 1e27 FLOP"});
+}
+
+MethodEstimate run_method(const Built& built, const EstimateOptions& options, const std::string& stage) {
+  return {propagate_finite(built.model, options.monte_carlo, stage),
+          built.formula,
+          built.model.inputs,
+          built.assumptions};
 }
 
 // Adds the stage to the report and the model of its headline method to `total`.
@@ -189,13 +226,13 @@ void run_stage(const Stage& stage, const EstimateOptions& options, EstimateRepor
   std::optional<Built> headline;
   if (stage.chip_time) {
     headline = build_chip_time(*stage.chip_time, options, stage.name);
-    result.chip_time = run_method(*headline, options.monte_carlo);
+    result.chip_time = run_method(*headline, options, stage.name);
     result.flop = result.chip_time->flop;
     result.method = "chip_time";
   }
   if (stage.operations) {
     headline = build_operations(*stage.operations, stage.name);
-    result.operations = run_method(*headline, options.monte_carlo);
+    result.operations = run_method(*headline, options, stage.name);
     result.flop = result.operations->flop;
     result.method = "operations";
   }
@@ -264,7 +301,7 @@ EstimateReport estimate(const EstimateOptions& options) {
   EstimateReport report;
   Model total;
   for (const Stage& stage : options.stages) run_stage(stage, options, report, total);
-  if (options.stages.size() > 1) report.total = propagate(total, options.monte_carlo);
+  if (options.stages.size() > 1) report.total = propagate_finite(total, options.monte_carlo, "all stages");
   return report;
 }
 

@@ -83,7 +83,9 @@ struct EstimateReport {
 };
 
 // Throws Error(kUsage): "estimate.no_input", "estimate.one_of" (parameters, forward FLOP and layers exclude each other),
-// "estimate.utilisation" (median above 1), "estimate.no_publication"; and what chips.h and monte_carlo.h throw.
+// "estimate.utilisation" (median above 1), "estimate.no_publication",
+// "estimate.attention_term" (only some of its three sizes); Error(kData, "estimate.not_finite") for an estimate beyond
+// the range of a double; and what chips.h and monte_carlo.h throw.
 EstimateReport estimate(const EstimateOptions& options);
 
 // D = C / (6 N): the inverse check of a listed compute.

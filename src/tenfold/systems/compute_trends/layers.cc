@@ -137,7 +137,7 @@ class LayerParser {
     } else if (is_conv()) {
       read_conv_option(letter, value, word);
     } else {
-      fail(fmt::format("no option '{}'", printable(word)));
+      fail_option(word);
     }
   }
 
@@ -154,7 +154,7 @@ class LayerParser {
     } else if (letter == 'g') {
       layer_.groups = number(value);
     } else {
-      fail(fmt::format("no option '{}'", printable(word)));
+      fail_option(word);
     }
   }
 
@@ -185,6 +185,15 @@ class LayerParser {
                  .remedy = fmt::format("write: {} [frozen] [xREPEAT]", info_->form)});
   }
 
+  [[noreturn]] void fail_option(const std::string& word) const {
+    throw Error(ErrorClass::kUsage,
+                "layers.bad_layer",
+                {.what = fmt::format("a layer of kind '{}' has no option '{}'", info_->name, printable(word)),
+                 .seen = fmt::format("'{}' in '{}'", printable(word), printable(text_)),
+                 .wanted = fmt::format("{} [frozen] [xREPEAT]", info_->form),
+                 .remedy = fmt::format("write: {} [frozen] [xREPEAT]", info_->form)});
+  }
+
   [[noreturn]] void fail_kind() const {
     std::vector<std::string> names;
     for (const KindInfo& info : kKinds) names.emplace_back(info.name);
@@ -194,7 +203,8 @@ class LayerParser {
                 {.what = "unknown kind of layer",
                  .seen = "'" + printable(words_.front()) + "'",
                  .wanted = join(names, ", "),
-                 .remedy = nearest ? fmt::format("did you mean '{}'?", *nearest) : ""});
+                 .remedy = nearest ? fmt::format("did you mean '{}'?", *nearest)
+                                   : "begin every layer with one of these kinds"});
   }
 
   std::string_view text_;

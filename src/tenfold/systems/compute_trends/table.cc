@@ -24,6 +24,7 @@ namespace tenfold::compute_trends {
 namespace {
 
 constexpr std::string_view kEmbeddedName = "embedded systems.csv";
+constexpr std::size_t kMaxLicenses = 8;  // of one file
 
 // Passes bytes on and hashes them, so that the file is read once.
 class HashingSource final : public io::ByteSource {
@@ -186,6 +187,7 @@ class TableReader {
       table_.warnings.push_back(fmt::format("line {}: the system has no name", system.line));
     }
     refuse_duplicate(system);
+    note_license(row);
     table_.rows.push_back(std::move(system));
   }
 
@@ -232,11 +234,22 @@ class TableReader {
          .remedy = "remove one of the rows, or have such rows listed and skipped (--skip-bad)"});
   }
 
+  // Rows of several sources may stand in one file: each credit line once.
+  void note_license(const io::CsvRow& row) {
+    if (!columns_.license || *columns_.license >= row.size()) return;
+    const std::string text = collapse_spaces(row[*columns_.license]);
+    if (text.empty() || licenses_.size() >= kMaxLicenses) return;
+    if (std::find(licenses_.begin(), licenses_.end(), text) == licenses_.end()) licenses_.push_back(text);
+  }
+
   Table finish() {
-    if (table_.rows.empty()) throw_empty();
+    if (table_.rows.empty() && !options_.allow_empty) throw_empty();
     table_.sha256 = hashing_.hex_digest();
-    table_.license = options_.license.empty() ? std::string(credit_line(columns_.layout)) : options_.license;
+    table_.license = !options_.license.empty() ? options_.license
+                     : !licenses_.empty()      ? join(licenses_, "; ")
+                                               : std::string(credit_line(columns_.layout));
     table_.columns = columns_.uses;
+    table_.unit_stated = columns_.unit_stated;
     table_.warnings.insert(table_.warnings.begin(), columns_.warnings.begin(), columns_.warnings.end());
     for (const auto& [field, unread] : unread_) {
       table_.warnings.push_back(fmt::format("column {}: {} cell{} not a number and left out, the first on {}",
@@ -283,6 +296,7 @@ class TableReader {
   std::optional<io::CsvRow> pending_;  // a line with one field: the first half of a broken name, or an error
   std::map<Field, UnreadCells> unread_;
   std::unordered_map<std::string, std::int64_t> seen_;
+  std::vector<std::string> licenses_;
 };
 
 [[noreturn]] void throw_too_large(std::string_view source, std::uint64_t limit, std::string seen) {
@@ -370,7 +384,8 @@ double log10_flop(const SystemRow& row) {
 }
 
 Table embedded_table() {
-  return parse_table(embedded::systems_csv(), kEmbeddedName);
+  return parse_table(
+      embedded::systems_csv(), kEmbeddedName, {.license = std::string(credit_line(Layout::kPaper))});
 }
 
 Table load_table(const Path& path, const TableOptions& options) {

@@ -59,15 +59,17 @@ struct Table {
   std::vector<LeftOutRow> skipped;    // by line
   std::string source;                 // file name without folders, or "embedded systems.csv"
   std::string sha256;                 // of the file's bytes
-  std::string license;                // the credit line exports must carry
+  std::string license;                // the credit line exports must carry; empty where none is known
   std::vector<std::string> warnings;  // one sentence each
   std::vector<ColumnUse> columns;     // those in use, in the file's order
+  bool unit_stated = false;           // the user named the unit of compute (TableOptions::columns)
 };
 
 struct TableOptions {
-  std::string columns;    // "name=System,date=Publication date,flop=Compute,unit=petaFLOP"; empty: by name
-  bool skip_bad = false;  // rows with errors are listed in Table::skipped instead of ending the reading
-  std::string license;    // credit line of the file; empty: chosen by the layout of its columns
+  std::string columns;       // "name=System,date=Publication date,flop=Compute,unit=petaFLOP"; empty: by name
+  bool allow_empty = false;  // a file without a usable row gives a table without rows
+  bool skip_bad = false;     // rows with errors are listed in Table::skipped instead of ending the reading
+  std::string license;       // credit line of the file; empty: its column "license", else by its layout
   std::uint64_t max_bytes = std::uint64_t{64} << 20;
   std::int64_t max_rows = 200'000;
 };
