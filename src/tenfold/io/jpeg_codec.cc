@@ -20,7 +20,7 @@ constexpr std::string_view kExifName("Exif\0\0", 6);
 constexpr std::uint32_t kOrientationTag = 0x0112, kShortType = 3;
 
 // Huffman coding spends at least one bit on each block of 8 x 8 samples.
-constexpr std::uint64_t kPixelsPerByte = 8 * 64;
+constexpr std::uint64_t kPixelsPerByte = 512;
 
 [[noreturn]] void throw_damaged(std::string_view code, std::string_view name, std::string reason) {
   throw Error(ErrorClass::kFile,

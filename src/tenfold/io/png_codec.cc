@@ -237,7 +237,8 @@ StoredHeader png_header(std::span<const std::byte> bytes, std::string_view name)
     default:
       throw_damaged("corrupt", name, fmt::format("colour type {}", color_type));
   }
-  const std::uint64_t pixel_bits = info.bits * (color_type == PNG_COLOR_TYPE_PALETTE ? 1 : info.channels);
+  const std::uint64_t pixel_bits =
+      std::uint64_t{info.bits} * (color_type == PNG_COLOR_TYPE_PALETTE ? 1 : info.channels);
   // A row is a filter byte and its samples. Below 2^31 * (1 + 2^34): cannot wrap.
   const std::uint64_t row_bytes = 1 + info.width * pixel_bits / 8;
   return {info, info.height * row_bytes / kDeflateExpansion};
