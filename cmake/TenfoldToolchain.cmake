@@ -21,6 +21,7 @@ endif()
 
 if(TENFOLD_SANITIZE)
   add_compile_options(-fsanitize=${TENFOLD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_compile_options(-Wno-maybe-uninitialized)  # GCC's manual: false alarms under sanitizers
   string(REPLACE "fuzzer-no-link," "" _link_sanitize "${TENFOLD_SANITIZE}")
   add_link_options(-fsanitize=${_link_sanitize})
 endif()
