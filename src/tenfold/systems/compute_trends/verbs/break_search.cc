@@ -66,7 +66,7 @@ systems::Outcome run(const BreakVerbOptions& options, systems::Context&) {
          {"delta_bic", model.delta_bic},
          {"break_year", model.break_year ? nlohmann::json(*model.break_year) : nlohmann::json(nullptr)}});
   }
-  text.notes.push_back(table.license);
+  text.notes.push_back(source_note(table));
   nlohmann::json candidates = nlohmann::json::array();
   for (const BreakCandidate& candidate : report.candidates) {
     candidates.push_back({{"year", candidate.year}, {"sse", candidate.sse}});

@@ -210,12 +210,9 @@ report::Table difference_table(const TableDifference& difference, std::size_t mo
 
 systems::Outcome compare(const CompareVerbOptions& options, systems::Context& context) {
   std::vector<Snapshot> snapshots = {take(embedded_table(), options, context)};
-  TableOptions reading;
-  reading.columns = options.columns;
-  reading.skip_bad = options.skip_bad;
   for (const std::string& path : options.csv) {
     context.progress("reading " + path);
-    snapshots.push_back(take(load_table(path, reading), options, context));
+    snapshots.push_back(take(read_table({path, options.columns, options.skip_bad}), options, context));
   }
   nlohmann::json statements = nlohmann::json::array();
   std::string text = report::to_terminal(fits_table(snapshots)) + "\n" +

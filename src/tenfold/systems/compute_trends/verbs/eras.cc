@@ -110,7 +110,7 @@ systems::Outcome eras(const ErasVerbOptions& options, systems::Context& context)
   }
   const std::string judgement = null_judgement(columns, options, context);
   fits.notes.push_back(judgement);
-  fits.notes.push_back(table.license);
+  fits.notes.push_back(source_note(table));
   nlohmann::json gaps = nlohmann::json::array();
   for (const Gap& gap : report.gaps) gaps.push_back({{"year", gap.year}, {"oom", gap.oom}});
   nlohmann::json object = {{"eras", eras},

@@ -62,7 +62,8 @@ systems::Outcome plot(const PlotOptions& options, systems::Context& context) {
                 to_eras_options(options.rule, options.bootstrap.resamples, columns, context));
   std::vector<OwnRun> runs;
   for (const std::string& path : options.run) runs.push_back(read_run(path));
-  if (options.runs != PlotOptions().runs && !std::filesystem::is_directory(options.runs)) {
+  std::error_code unreadable;
+  if (options.runs != PlotOptions().runs && !std::filesystem::is_directory(options.runs, unreadable)) {
     throw Error(ErrorClass::kFile,
                 "plot.no_runs_folder",
                 {.what = "the folder of runs is not there",

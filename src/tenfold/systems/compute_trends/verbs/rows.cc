@@ -7,6 +7,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "tenfold/systems/compute_trends/check.h"
+
 namespace tenfold::compute_trends {
 namespace {
 
@@ -27,10 +29,18 @@ std::string power_text(double log10_value) {
 }  // namespace
 
 Table read_table(const SourceOptions& options) {
-  TableOptions table;
-  table.columns = options.columns;
-  table.skip_bad = options.skip_bad;
-  return load_or_embedded(options.csv, table);
+  TableOptions reading;
+  reading.columns = options.columns;
+  reading.skip_bad = options.skip_bad;
+  Table table = load_or_embedded(options.csv, reading);
+  // A unit that is mixed up moves a fit by orders of magnitude, so it is an error here, not only in `check`.
+  if (options.csv.empty()) return table;
+  if (options.skip_bad) {
+    skip_wrong_units(table);
+  } else {
+    check_units(table);
+  }
+  return table;
 }
 
 Selection select_rows(const Table& table, const FilterOptions& options) {
@@ -111,7 +121,7 @@ nlohmann::json left_out_json(const std::vector<LeftOutRow>& rows) {
 }
 
 std::string source_note(const Table& table) {
-  return "Table: " + table.source + ". " + table.license;
+  return "Table: " + table.source + (table.license.empty() ? "" : ". " + table.license);
 }
 
 std::vector<std::string> fit_columns(double confidence) {

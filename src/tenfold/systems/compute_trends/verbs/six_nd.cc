@@ -52,7 +52,7 @@ systems::Outcome run(const SixNdVerbOptions& options, systems::Context&) {
                   study.with_epochs),
       "Below 1: weights used many times an example (convolutions, self-play); above 1: sparse or embedding "
       "parameters.",
-      table.license};
+      source_note(table)};
   return systems::make_outcome({{"groups", groups},
                                 {"without_inputs", study.without_inputs},
                                 {"with_epochs", study.with_epochs},

@@ -153,7 +153,7 @@ systems::Outcome threshold(const ThresholdOptions& options, systems::Context& co
                   fit.n,
                   fit.line.b,
                   100 * options.confidence));
-  text.notes.push_back(table.license);
+  text.notes.push_back(source_note(table));
   nlohmann::json forecast = nlohmann::json::array();
   std::string extra;
   if (!options.fan.empty()) extra = "\n" + report::to_terminal(fan_table(trend, frontier, options, forecast));
