@@ -91,7 +91,7 @@ free_mb() { df -Pk "$1" | awk 'NR == 2 { print int($4 / 1024) }'; }
 # Reads the megabytes to download and to unpack from apt's own plan, and refuses before anything is changed.
 check_disk() {
   # shellcheck disable=SC2086
-  LC_ALL=C apt-get install --no-install-recommends --assume-no $1 >"$log" 2>&1 || true
+  $as_root env LC_ALL=C apt-get install --no-install-recommends --assume-no $1 >"$log" 2>&1 || true
   need_mb=$(awk '
     function mb(number, unit) { gsub(",", "", number); return unit == "GB" ? number * 1000 : unit == "kB" ? number / 1000 : number }
     /^Need to get / { sub(/^Need to get /, ""); split($0, w, /[ \/]/); total += mb(w[1], w[2]); seen++ }
