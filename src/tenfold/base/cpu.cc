@@ -40,7 +40,7 @@ std::string brand() {
   if (cpuid(0x80000000u).a < 0x80000004u) return "unknown";
   for (unsigned i = 0; i < 3; ++i) {
     const Registers r = cpuid(0x80000002u + i);
-    std::memcpy(text + 16 * i, &r, 16);
+    std::memcpy(text + std::size_t{16} * i, &r, 16);
   }
   return std::string(trim(text));  // padded on the right, by some makers on the left
 }

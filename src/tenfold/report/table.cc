@@ -292,7 +292,7 @@ std::string format_number(double value, int significant_digits) {
   };
   const double size = std::abs(value);
   if (size >= 1e-3 && size < 1e6) {
-    const std::string text = plain(value);
+    std::string text = plain(value);
     if (std::abs(parse_double(text).value_or(value)) < 1e6) return text;  // 999,999.7 rounds up to 1e+06
   }
   return without_trailing_zeros(fmt::format("{:.{}e}", value, digits - 1));
