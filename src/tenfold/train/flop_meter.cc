@@ -63,6 +63,7 @@ class FlopMeter::State {
   }
 
   FlopMeterOptions options;
+  bool paused = false;                                       // of the owning thread
   std::unordered_map<std::uint32_t, const FlopRule*> rules;  // by operator id, read-only after construction
   mutable std::mutex mutex;
   std::vector<std::shared_ptr<ThreadTallies>> threads;
@@ -355,6 +356,28 @@ void add_node_callbacks() {
   }
 }
 
+// Bit set of the running meters of this thread that count nothing of an element-wise optimiser.
+std::uint32_t idle_in_optimizer() {
+  std::uint32_t set = 0;
+  const std::lock_guard lock(all_slots().mutex);
+  for (std::size_t i = 0; i < kSlots; ++i) {
+    const Slot& slot = all_slots().slots[i];
+    if (!slot.state || slot.owner != std::this_thread::get_id() || slot.state->paused) continue;
+    const FlopMeterOptions& options = slot.state->options;
+    if (!options.all_threads && !options.count_optimizer && options.rules.empty())
+      set |= std::uint32_t{1} << i;
+  }
+  return set;
+}
+
+template <typename Action>
+void for_each_callback(std::uint32_t slots, Action action) {
+  for (int i = 0; i < kSlots; ++i) {
+    if ((slots >> i & 1u) == 0) continue;
+    for (std::uint64_t callback : callbacks_of(i)) action(callback);
+  }
+}
+
 bool covers_this_thread(const FlopMeter::State& state, std::uint64_t callback) {
   if (state.options.all_threads) return true;
   const auto& local = at::get_record_function_tls_().sorted_tls_callbacks_;
@@ -404,10 +427,12 @@ void FlopMeter::reset() {
 }
 
 void FlopMeter::pause() {
+  state_->paused = true;
   for (std::uint64_t callback : callbacks_of(slot_)) at::disableCallback(callback);
 }
 
 void FlopMeter::resume() {
+  state_->paused = false;
   for (std::uint64_t callback : callbacks_of(slot_)) at::reenableCallback(callback);
 }
 
@@ -426,9 +451,18 @@ FlopScope::~FlopScope() {
   this_thread_history().record(at::sequence_number::peek(), previous_);
 }
 
-OptimizerScope::OptimizerScope() : previous_(std::exchange(thread_context().in_optimizer, true)) {}
+OptimizerScope::OptimizerScope(Work work) : previous_(std::exchange(thread_context().in_optimizer, true)) {
+  if (work == Work::kAny || all_slots().active == 0) return;
+  switched_off_ = idle_in_optimizer();
+  for_each_callback(switched_off_, [](std::uint64_t callback) { at::disableCallback(callback); });
+}
+
 OptimizerScope::~OptimizerScope() {
   thread_context().in_optimizer = previous_;
+  if (switched_off_ == 0) return;
+  // Only meters that are still there and were not paused meanwhile.
+  for_each_callback(switched_off_ & idle_in_optimizer(),
+                    [](std::uint64_t callback) { at::reenableCallback(callback); });
 }
 
 void count_flops(std::string_view name, std::uint64_t flops) {

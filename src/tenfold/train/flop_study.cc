@@ -35,11 +35,11 @@ struct Subject {
 };
 
 double train_step(Subject& subject) {
-  subject.optimizer->zero_grad();
   const torch::Tensor loss = subject.loss();
   loss.backward();
-  const OptimizerScope scope;
+  const OptimizerScope scope(OptimizerScope::Work::kElementwise);
   subject.optimizer->step();
+  subject.optimizer->zero_grad();
   return loss.item<double>();
 }
 
@@ -248,7 +248,7 @@ void measure_run(Subject& subject, const FlopStudyOptions& options, const FlopSt
 std::vector<std::function<Subject()>> subjects() {
   const GptOptions wide{.vocabulary = 256, .context = 64, .width = 256, .layers = 2, .heads = 4};
   const GptOptions longer{.vocabulary = 64, .context = 512, .width = 64, .layers = 2, .heads = 2};
-  return {[wide] { return make_gpt("transformer, d >> T", wide, 4); },
+  return {[wide] { return make_gpt("transformer, d >> T", wide, 8); },
           [longer] { return make_gpt("transformer, long sequences", longer, 2); },
           make_mlp,
           make_lstm,
@@ -279,7 +279,7 @@ FlopStudyReport run_flop_study(const FlopStudyOptions& options) {
   FlopStudyReport report;
   report.threads = options.threads > 0 ? options.threads : available_cores();
   const ThreadsGuard threads(report.threads);
-  report.peak_gflops = measure_gemm({.threads = report.threads}).best_gflops;
+  report.peak_gflops = measure_gemm({.threads = report.threads}).peak_gflops;
   torch::manual_seed(options.seed);
   for (const auto& make : subjects()) {
     if (stop_requested(options)) break;

@@ -54,7 +54,7 @@ struct FlopStudyRow {
 };
 
 struct FlopStudyReport {
-  double peak_gflops = 0.0;  // best measured float32 GEMM rate with these threads
+  double peak_gflops = 0.0;  // GemmReport::peak_gflops with these threads
   int threads = 0;
   double assumed_utilisation = 0.3;  // the paper's usual figure for chip-time estimates
   std::vector<FlopStudyRow>

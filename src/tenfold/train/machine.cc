@@ -151,6 +151,7 @@ GemmReport measure_gemm(const GemmOptions& options) {
   }
   report.gflops = median(rates);
   report.best_gflops = *std::max_element(rates.begin(), rates.end());
+  report.peak_gflops = std::max(report.best_gflops, report.cpu_gflops);
   return report;
 }
 
@@ -190,7 +191,7 @@ MachineReport measure_machine(double seconds) {
   report.gemm_all_threads = measure_gemm({.repeats = repeats});
   report.bandwidth = measure_bandwidth();
   const auto share = [](const GemmReport& gemm, const FmaReport& fma) {
-    return std::max(gemm.best_gflops, gemm.cpu_gflops) / std::max(fma.best_gflops, fma.cpu_gflops);
+    return gemm.peak_gflops / std::max(fma.best_gflops, fma.cpu_gflops);
   };
   report.share_of_fma_peak_one_thread = share(report.gemm_one_thread, report.fma_one_thread);
   report.share_of_fma_peak_all_threads = share(report.gemm_all_threads, report.fma_all_threads);

@@ -26,8 +26,10 @@ struct GemmReport {
   int threads = 0;
   int repeats = 0;
   double gflops = 0.0;       // median by wall time
-  double best_gflops = 0.0;  // fastest sample: the peak for utilisation figures
-  double cpu_gflops = 0.0;   // best sample by CPU time times threads: what an idle machine would give
+  double best_gflops = 0.0;  // fastest sample by wall time
+  double cpu_gflops =
+      0.0;  // fastest sample by CPU time, times threads: what the machine gives when it is idle
+  double peak_gflops = 0.0;  // the larger of the last two: the peak for utilisation figures
 };
 
 // Rate of at::mm_out on [size, size] x [size, size]. Sets the thread count for the measurement and restores

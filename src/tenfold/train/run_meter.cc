@@ -126,7 +126,7 @@ void RunMeter::start() {
   RunReport& report = state_->report;
   report.threads = library_info().intra_op_threads;
   report.peak_gflops = report.options.peak_gflops;
-  if (report.peak_gflops <= 0.0) report.peak_gflops = measure_gemm({.threads = report.threads}).best_gflops;
+  if (report.peak_gflops <= 0.0) report.peak_gflops = measure_gemm({.threads = report.threads}).peak_gflops;
   state_->meter = std::make_unique<FlopMeter>(report.options.flops);
   state_->stage = State::Stage::kRunning;
   state_->watch.restart();

@@ -19,7 +19,7 @@
 //   chip_time          {assumed_utilisation, flop, ratio}  wall seconds x peak x assumed; ratio to flop.total
 //   wall_hours, cpu_hours       numbers
 //   threads            integer
-//   peak_gflops        number   measured float32 GEMM rate with these threads
+//   peak_gflops        number   GemmReport::peak_gflops (machine.h) with these threads
 //   utilisation        number   flop.total / wall seconds / peak
 //   utilisation_cpu    number   flop.total / CPU seconds / (peak / threads): other work does not lower it
 //   energy             {kilowatt_hours, watts_per_busy_core, assumption}

@@ -306,6 +306,34 @@ TEST(FlopMeter, OptimizerIsAPhaseOfItsOwn) {
   EXPECT_EQ(report.other, 13u * (8 * 4 + 4));
 }
 
+TEST(FlopMeter, ElementwiseOptimizerSwitchesIdleMetersOff) {
+  const auto product = [] { at::mm(at::rand({3, 4}), at::rand({4, 5})); };
+  FlopMeter idle, counting({.count_optimizer = true}), paused;
+  paused.pause();
+  {
+    const OptimizerScope scope(OptimizerScope::Work::kElementwise);
+    product();  // stands for work that a meter would see
+  }
+  EXPECT_EQ(idle.total(), 0u);
+  EXPECT_EQ(counting.total(), 120u);
+  product();
+  EXPECT_EQ(idle.total(), 120u);
+  EXPECT_EQ(counting.total(), 240u);
+  EXPECT_EQ(paused.total(), 0u);
+  paused.resume();
+  product();
+  EXPECT_EQ(paused.total(), 120u);
+}
+
+TEST(FlopMeter, MeterMayEndInsideAnOptimizerScope) {
+  auto meter = std::make_unique<FlopMeter>();
+  {
+    const OptimizerScope scope(OptimizerScope::Work::kElementwise);
+    meter.reset();
+  }
+  EXPECT_EQ(count([] { at::mm(at::rand({3, 4}), at::rand({4, 5})); }).total(), 120u);
+}
+
 TEST(FlopMeter, MatrixProductsInTheOptimizerAlwaysCount) {
   const FlopReport report = count([] {
     const OptimizerScope scope;

@@ -5,6 +5,8 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tenfold/base/cpu.h"
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
@@ -19,6 +21,7 @@ TEST(Machine, GemmReportsPositiveRatesInOrder) {
   EXPECT_EQ(report.repeats, 3);
   EXPECT_GT(report.gflops, 0.0);
   EXPECT_GE(report.best_gflops, report.gflops);
+  EXPECT_EQ(report.peak_gflops, std::max(report.best_gflops, report.cpu_gflops));
 }
 
 TEST(Machine, RefusesSenselessGemm) {
