@@ -174,7 +174,8 @@ TEST_F(Files, ReadOnlyPlaceIsAPermissionErrorEvenForRoot) {
 
 TEST_F(Files, TooManyOpenFilesIsAResourceError) {
 #ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "the undefined-behaviour sanitizer needs a pipe of its own and reports a wrong type without one";
+  GTEST_SKIP()
+      << "the undefined-behaviour sanitizer needs a pipe of its own and reports a wrong type without one";
 #endif
   make("f", "x");
   rlimit before{};

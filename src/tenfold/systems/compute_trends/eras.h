@@ -84,7 +84,7 @@ struct SplitSensitivity {
 };
 
 struct ErasReport {
-  double border = 0.0;           // as in the options
+  double border = 0.0;  // as in the options
   double late_border = 0.0;
   double large_start = 0.0;
   EraFit before;                 // year < border
