@@ -34,7 +34,7 @@ class Launcher : public testing::Test {
   // Output and exit status of the launcher in an environment of our own.
   std::pair<std::string, int> run(const std::string& environment, const std::string& arguments) {
     const std::string command =
-        "env -u OPENBLAS_CORETYPE -u OMP_NUM_THREADS TENFOLD_BLAS_FOLDER=" + (root_ / "blas").string() + " " +
+        "env -u OPENBLAS_CORETYPE -u OMP_NUM_THREADS -u GOMP_SPINCOUNT TENFOLD_BLAS_FOLDER=" + (root_ / "blas").string() + " " +
         environment + " " + (root_ / "bin" / "tenfold").string() + " " + arguments + " 2>&1";
     FILE* pipe = ::popen(command.c_str(), "r");
     std::string output;
@@ -90,6 +90,12 @@ TEST_F(Launcher, HandsTheThreadCountToOpenmp) {
   const std::string all = "threads=" + std::to_string(available_cores()) + " ";
   EXPECT_NE(run("", "no-such-command --threads 0").first.find(all), std::string::npos);
   EXPECT_NE(run("", "no-such-command --threads many").first.find(all), std::string::npos);
+}
+
+TEST_F(Launcher, KeepsOpenmpFromSpinningLong) {
+  install_app("libtenfold_app.so");
+  EXPECT_NE(run("", "no-such-command").first.find("spin=1000 "), std::string::npos);
+  EXPECT_NE(run("GOMP_SPINCOUNT=7", "no-such-command").first.find("spin=7 "), std::string::npos);
 }
 
 TEST_F(Launcher, TorchFreeVerbsLoadTheSmallHalfAndNoBlas) {

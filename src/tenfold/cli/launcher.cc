@@ -114,6 +114,9 @@ void prepare_threads(const std::vector<std::string_view>& words) {
     threads = std::to_string(tenfold::available_cores());
   }
   set_default("OMP_NUM_THREADS", threads);
+  // libgomp's threads otherwise spin for milliseconds at every barrier: on cores that other programs use too, that made
+  // training steps five to ten times slower (docs/performance.md).
+  set_default("GOMP_SPINCOUNT", "1000");
 }
 
 // Debian's folder of the OpenMP flavour, or a folder named by the user (also how the tests stand in another library).

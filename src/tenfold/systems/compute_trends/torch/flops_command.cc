@@ -39,6 +39,8 @@ nlohmann::json row_json(const train::FlopStudyRow& row) {
           {"chip_time_flop", row.chip_time},
           {"chip_time_over_counted", row.chip_time_ratio},
           {"meter_overhead_percent", row.meter_overhead_percent},
+          {"meter_overhead_cpu_percent", row.meter_overhead_cpu_percent},
+          {"meter_overhead_cpu_error_percent", row.meter_overhead_cpu_error_percent},
           {"first_loss", row.first_loss},
           {"last_loss", row.last_loss}};
 }
@@ -60,22 +62,23 @@ systems::Outcome flops(const FlopsOptions& options, systems::Context& context) {
                        "6ND / counted",
                        "utilisation",
                        "chip-time / counted",
-                       "meter cost"},
+                       "meter cost (CPU)"},
                       {},
                       {}};
   nlohmann::json rows = nlohmann::json::array();
   for (const train::FlopStudyRow& row : report.rows) {
-    table.rows.push_back({row.model,
-                          fmt::format("{:.2e}", static_cast<double>(row.active_parameters)),
-                          fmt::format("{:.2e} {}", static_cast<double>(row.items), row.unit),
-                          fmt::format("{:.3e}", static_cast<double>(row.counted)),
-                          row.hand_counted == row.counted
-                              ? "equal"
-                              : fmt::format("{:.3e}", static_cast<double>(row.hand_counted)),
-                          fmt::format("{:.2f}", row.ratio),
-                          fmt::format("{:.0f} %", 100 * row.utilisation),
-                          fmt::format("{:.2f}", row.chip_time_ratio),
-                          fmt::format("{:.1f} %", row.meter_overhead_percent)});
+    table.rows.push_back(
+        {row.model,
+         fmt::format("{:.2e}", static_cast<double>(row.active_parameters)),
+         fmt::format("{:.2e} {}", static_cast<double>(row.items), row.unit),
+         fmt::format("{:.3e}", static_cast<double>(row.counted)),
+         row.hand_counted == row.counted ? "equal"
+                                         : fmt::format("{:.3e}", static_cast<double>(row.hand_counted)),
+         fmt::format("{:.2f}", row.ratio),
+         fmt::format("{:.0f} %", 100 * row.utilisation),
+         fmt::format("{:.2f}", row.chip_time_ratio),
+         fmt::format(
+             "{:.1f} +- {:.1f} %", row.meter_overhead_cpu_percent, row.meter_overhead_cpu_error_percent)});
     rows.push_back(row_json(row));
   }
   table.notes = {
