@@ -3,9 +3,10 @@
 // forward and backward, without any change to the user's modules. No torch header here, so anything may
 // include it.
 //
-//   FlopMeter meter;                       // from here on, in this thread and in the backward passes it
-//   starts auto loss = model->forward(x).sum(); loss.backward(); FlopReport report = meter.report();    //
-//   report.forward, report.backward, report.operators, ...
+//   FlopMeter meter;              // counts in this thread, and in the backward passes that it starts
+//   auto loss = model->forward(x).sum();
+//   loss.backward();
+//   FlopReport report = meter.report();  // report.forward, report.backward, report.operators, ...
 //
 // Conventions (Sevilla et al., arXiv 2202.05924, appendix B): a multiply-add is 2 FLOP; a complex one is 8;
 // convolutions count every kernel tap, the padded border included; embedding look-ups, data movement and
