@@ -34,8 +34,9 @@ class Launcher : public testing::Test {
   // Output and exit status of the launcher in an environment of our own.
   std::pair<std::string, int> run(const std::string& environment, const std::string& arguments) {
     const std::string command =
-        "env -u OPENBLAS_CORETYPE -u OMP_NUM_THREADS -u GOMP_SPINCOUNT TENFOLD_BLAS_FOLDER=" + (root_ / "blas").string() + " " +
-        environment + " " + (root_ / "bin" / "tenfold").string() + " " + arguments + " 2>&1";
+        "env -u OPENBLAS_CORETYPE -u OMP_NUM_THREADS -u GOMP_SPINCOUNT TENFOLD_BLAS_FOLDER=" +
+        (root_ / "blas").string() + " " + environment + " " + (root_ / "bin" / "tenfold").string() + " " +
+        arguments + " 2>&1";
     FILE* pipe = ::popen(command.c_str(), "r");
     std::string output;
     char buffer[512];
