@@ -11,8 +11,8 @@ import sys
 
 LOW = {"base", "config", "io"}
 MEDIA = {"text", "audio", "image", "scene"}
-MIDDLE = LOW | MEDIA | {"kernels", "search", "eval", "data", "report"}
-TORCH = {"nn", "train"}
+MIDDLE = LOW | MEDIA | {"kernels", "search", "eval", "report"}
+TORCH = {"data", "nn", "train"}
 # Folder -> the folders below it that it may include. A folder may always include itself.
 MAY_INCLUDE = {
     "base": set(),
@@ -34,7 +34,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
 def torch_is_allowed(parts):
-    """LibTorch: only train, nn, systems/<name>/ and the torch/ folders of cli and systems."""
+    """LibTorch: only data, train, nn, systems/<name>/ and the torch/ folders of cli and systems."""
     folder = parts[0]
     return folder in TORCH or (folder == "systems" and len(parts) > 2) or (folder == "cli" and parts[1] == "torch")
 

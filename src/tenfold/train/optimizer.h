@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Optimisers behind one interface, with state by parameter name so that it survives in a file.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tenfold/train/gradient_estimator.h"
+
+namespace tenfold::train {
+
+using TensorMap = std::map<std::string, torch::Tensor>;
+
+struct OptimizerOptions {
+  std::string name = "adamw";
+  double learning_rate = 1e-3;  // base; the schedule multiplies it
+  double momentum = 0.0;        // sgd
+  bool nesterov = false;        // sgd
+  double beta1 = 0.9;           // adam, adamw, lamb, lazy_adam, adafactor (0: no first moment)
+  double beta2 = 0.999;         // adam, adamw, lamb, lazy_adam
+  double epsilon = 1e-8;
+  double weight_decay =
+      0.0;  // decoupled for adamw, lamb, lazy_adam, adafactor; added to the gradient for sgd, adam
+  std::vector<std::string> no_decay = {
+      "bias", "norm"};  // parameters whose name contains one of these are not decayed
+
+  void visit_fields(auto&& field) {
+    field("name",
+          name,
+          {.help = "optimiser", .choices = {"sgd", "adam", "adamw", "adafactor", "lamb", "lazy_adam"}});
+    field("learning_rate", learning_rate, {.help = "base learning rate", .min = 0.0, .max = 1e6});
+    field("momentum", momentum, {.help = "momentum of sgd", .min = 0.0, .max = 1.0});
+    field("nesterov", nesterov, {.help = "Nesterov momentum of sgd"});
+    field("beta1",
+          beta1,
+          {.help = "decay of the first moment; 0 switches it off for adafactor", .min = 0.0, .max = 1.0});
+    field("beta2", beta2, {.help = "decay of the second moment", .min = 0.0, .max = 1.0});
+    field("epsilon", epsilon, {.help = "added to the denominator", .min = 0.0, .max = 1.0});
+    field("weight_decay", weight_decay, {.help = "weight decay", .min = 0.0, .max = 100.0});
+    field("no_decay", no_decay, {.help = "parameters whose name contains one of these are not decayed"});
+  }
+};
+
+// Not thread-safe.
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  // One update from p.grad(). A parameter without a gradient is left alone.
+  virtual void step(double learning_rate) = 0;
+  // "moment1/encoder.weight" -> tensor; counters are int64 scalars. The tensors share memory with the optimiser.
+  virtual TensorMap state() const = 0;
+  // Throws Error(kFile, "optimizer.bad_state") with the name when a tensor is missing, unknown or of another shape.
+  virtual void load_state(const TensorMap& state) = 0;
+};
+
+// Throws Error(kConfig, "optimizer.unknown") with the nearest name.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
+                                          std::vector<NamedParameter> parameters);
+
+}  // namespace tenfold::train
