@@ -20,17 +20,22 @@
 namespace tenfold::train {
 namespace {
 
-constexpr std::size_t kPiece = 1 << 12;   // entries drawn at a time: 16 KB, stays in L1
-constexpr std::size_t kGrain = 1 << 16;   // entries a thread takes at a time
-constexpr std::uint32_t kDomain[2] = {0x66776467u, 0x64697231u};  // keeps directions apart from other users of a seed
+constexpr std::size_t kPiece = 1 << 12;  // entries drawn at a time: 16 KB, stays in L1
+constexpr std::size_t kGrain = 1 << 16;  // entries a thread takes at a time
+constexpr std::uint32_t kDomain[2] = {0x66776467u,
+                                      0x64697231u};  // keeps directions apart from other users of a seed
 
 const std::vector<std::string>& law_names() {
   static const std::vector<std::string> names = {"gaussian", "rademacher", "sphere", "rank1"};
   return names;
 }
 
-std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
-std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
+std::uint32_t low(std::uint64_t value) {
+  return static_cast<std::uint32_t>(value);
+}
+std::uint32_t high(std::uint64_t value) {
+  return static_cast<std::uint32_t>(value >> 32);
+}
 
 // Contiguous memory of a tensor seen as real numbers.
 template <typename T>
@@ -179,11 +184,13 @@ class GivenDirection final : public Direction {
   void fill(std::size_t i, std::uint64_t first, std::span<double> out) const override {
     std::fill(out.begin(), out.end(), 0.0);
     if (!given_[i].defined()) return;
-    const torch::Tensor real = given_[i].is_complex() ? at::view_as_real(given_[i].resolve_conj()) : given_[i];
-    const torch::Tensor part = real.reshape({-1})
-                                   .narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(out.size()))
-                                   .to(at::kDouble)
-                                   .contiguous();
+    const torch::Tensor real =
+        given_[i].is_complex() ? at::view_as_real(given_[i].resolve_conj()) : given_[i];
+    const torch::Tensor part =
+        real.reshape({-1})
+            .narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(out.size()))
+            .to(at::kDouble)
+            .contiguous();
     std::copy_n(part.data_ptr<double>(), out.size(), out.begin());
   }
 
@@ -191,11 +198,15 @@ class GivenDirection final : public Direction {
   std::vector<torch::Tensor> given_;
 };
 
-std::string shape_text(const torch::Tensor& tensor) { return fmt::format("[{}]", fmt::join(tensor.sizes(), ", ")); }
+std::string shape_text(const torch::Tensor& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.sizes(), ", "));
+}
 
 }  // namespace
 
-std::string_view to_string(DirectionLaw law) { return law_names()[static_cast<std::size_t>(law)]; }
+std::string_view to_string(DirectionLaw law) {
+  return law_names()[static_cast<std::size_t>(law)];
+}
 
 DirectionLaw parse_direction_law(std::string_view name) {
   const auto found = std::find(law_names().begin(), law_names().end(), name);
@@ -211,8 +222,9 @@ DirectionLaw parse_direction_law(std::string_view name) {
 
 kernels::RandomStream direction_stream(const DirectionKey& key, std::uint64_t tensor, StreamUse use) {
   const EstimateKey& estimate = key.estimate;
-  const auto place = random::philox4x32({low(estimate.step), high(estimate.step), low(estimate.micro_batch), high(estimate.micro_batch)},
-                                        {low(estimate.seed), high(estimate.seed)});
+  const auto place = random::philox4x32(
+      {low(estimate.step), high(estimate.step), low(estimate.micro_batch), high(estimate.micro_batch)},
+      {low(estimate.seed), high(estimate.seed)});
   const auto name = random::philox4x32({place[0] ^ low(key.tangent),
                                         place[1] ^ high(key.tangent),
                                         place[2] ^ low(tensor),
@@ -239,7 +251,9 @@ Direction::Direction(std::vector<Perturbed> tensors) : tensors_(std::move(tensor
   }
 }
 
-std::unique_ptr<Direction> random_direction(DirectionLaw law, const DirectionKey& key, std::vector<Perturbed> tensors) {
+std::unique_ptr<Direction> random_direction(DirectionLaw law,
+                                            const DirectionKey& key,
+                                            std::vector<Perturbed> tensors) {
   return std::make_unique<RandomDirection>(law, key, std::move(tensors));
 }
 
@@ -253,7 +267,9 @@ std::unique_ptr<Direction> given_direction(std::vector<Perturbed> tensors, std::
                  .remedy = "return one tensor a parameter from the guess, undefined where it has none"});
   };
   if (given.size() != tensors.size()) {
-    fail("the guess has another number of tensors than the model", std::to_string(given.size()), std::to_string(tensors.size()));
+    fail("the guess has another number of tensors than the model",
+         std::to_string(given.size()),
+         std::to_string(tensors.size()));
   }
   for (std::size_t i = 0; i < given.size(); ++i) {
     if (!given[i].defined()) continue;
@@ -261,7 +277,8 @@ std::unique_ptr<Direction> given_direction(std::vector<Perturbed> tensors, std::
     const std::string place = fmt::format("the guess of parameter {} does not fit", tensors[i].index);
     if (!given[i].sizes().equals(value.sizes())) fail(place, shape_text(given[i]), shape_text(value));
     if (given[i].is_complex() && !value.is_complex()) fail(place, "complex values", "real values");
-    if (!at::isfinite(given[i]).all().item<bool>()) fail(place, "a value that is not finite", "finite values");
+    if (!at::isfinite(given[i]).all().item<bool>())
+      fail(place, "a value that is not finite", "finite values");
     given[i] = given[i].detach().to(value.scalar_type());
   }
   return std::make_unique<GivenDirection>(std::move(tensors), std::move(given));

@@ -22,7 +22,7 @@ enum class DirectionLaw : std::uint8_t {
   kGaussian,    // n + 2; Baydin et al. 2022, arXiv 2202.08587
   kRademacher,  // n: the least that independent entries of variance 1 allow; signs, so also the fastest
   kSphere,      // n; uniform on the sphere of radius sqrt(n) over all perturbed tensors together
-  kRankOne,     // n; v = a b^T per tensor of shape [out, ...], a and b of signs: out + in random numbers instead of out x in
+  kRankOne,  // n; v = a b^T per tensor of shape [out, ...], a and b of signs: out + in random numbers instead of out x in
 };
 
 std::string_view to_string(DirectionLaw law);  // "gaussian", "rademacher", "sphere", "rank1"
@@ -72,7 +72,9 @@ class Direction {
 };
 
 // Throws Error(kData, "gradient.unsupported_dtype") for a tensor that is neither floating nor complex.
-std::unique_ptr<Direction> random_direction(DirectionLaw law, const DirectionKey& key, std::vector<Perturbed> tensors);
+std::unique_ptr<Direction> random_direction(DirectionLaw law,
+                                            const DirectionKey& key,
+                                            std::vector<Perturbed> tensors);
 
 // A direction the user chose (Silver et al., "Learning by directional gradient descent", ICLR 2022). given[i] is the direction of
 // tensors[i]; undefined: not moved. Throws Error(kData, "gradient.bad_guess") when a count or shape differs or a value is not

@@ -25,12 +25,13 @@ std::uint64_t enter_level() {
   try {
     return torch::autograd::forward_ad::enter_dual_level();
   } catch (const c10::Error&) {
-    throw Error(ErrorClass::kResource,
-                "forward_ad.nested",
-                {.what = "a second scope of forward-mode differentiation",
-                 .seen = "one is open in this process",
-                 .wanted = "one at a time: LibTorch does not nest dual levels, and shares them between threads",
-                 .remedy = "end the other scope first; estimate one gradient at a time"});
+    throw Error(
+        ErrorClass::kResource,
+        "forward_ad.nested",
+        {.what = "a second scope of forward-mode differentiation",
+         .seen = "one is open in this process",
+         .wanted = "one at a time: LibTorch does not nest dual levels, and shares them between threads",
+         .remedy = "end the other scope first; estimate one gradient at a time"});
   }
 }
 
@@ -38,7 +39,9 @@ std::uint64_t enter_level() {
 
 DualScope::DualScope(Tape tape) : level_(enter_level()), tape_(tape == Tape::kOn) {}
 
-DualScope::~DualScope() { torch::autograd::forward_ad::exit_dual_level(level_); }
+DualScope::~DualScope() {
+  torch::autograd::forward_ad::exit_dual_level(level_);
+}
 
 void DualScope::set_tangent(const torch::Tensor& tensor, const torch::Tensor& tangent) const {
   if (tensor.is_inference()) {
@@ -59,7 +62,8 @@ torch::Tensor DualScope::tangent(const torch::Tensor& value) const {
 
 bool is_forward_ad_failure(const c10::Error& error) {
   const std::string_view text = error.what_without_backtrace();
-  for (const std::string_view phrase : {"forward AD", "forward gradient", "jvp is not implemented", "jvp function"}) {
+  for (const std::string_view phrase :
+       {"forward AD", "forward gradient", "jvp is not implemented", "jvp function"}) {
     if (text.find(phrase) != std::string_view::npos) return true;
   }
   return false;

@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::size_t kPiece = 1 << 12;  // entries of each direction at a time
 
-[[noreturn]] void throw_nothing_selected(std::span<const NamedParameter> parameters, const std::string& wanted) {
+[[noreturn]] void throw_nothing_selected(std::span<const NamedParameter> parameters,
+                                         const std::string& wanted) {
   std::vector<std::string> names;
   for (const NamedParameter& parameter : parameters) {
     names.push_back(parameter.name);
@@ -30,7 +31,8 @@ constexpr std::size_t kPiece = 1 << 12;  // entries of each direction at a time
               {.what = "gradient.only selects no parameter",
                .seen = printable(wanted),
                .wanted = fmt::format("part of the name of one of {} parameters", parameters.size()),
-               .remedy = nearest ? fmt::format("did you mean '{}'?", *nearest) : "list the names with named_parameters()"});
+               .remedy = nearest ? fmt::format("did you mean '{}'?", *nearest)
+                                 : "list the names with named_parameters()"});
 }
 
 // V^T V in double, summed in a fixed order.
@@ -44,13 +46,15 @@ std::vector<double> gram_matrix(std::span<const std::unique_ptr<Direction>> dire
     parallel_for(entries, kPiece, [&](std::size_t begin, std::size_t end) {
       const std::size_t count = end - begin;
       std::vector<double> values(k * count);
-      for (std::size_t j = 0; j < k; ++j) directions[j]->fill(tensor, begin, std::span(values).subspan(j * count, count));
+      for (std::size_t j = 0; j < k; ++j)
+        directions[j]->fill(tensor, begin, std::span(values).subspan(j * count, count));
       double* out = partial.data() + begin / kPiece * k * k;
       for (std::size_t a = 0; a < k; ++a) {
         for (std::size_t b = 0; b <= a; ++b) {
-          out[a * k + b] = std::inner_product(
-              values.begin() + static_cast<std::ptrdiff_t>(a * count), values.begin() + static_cast<std::ptrdiff_t>((a + 1) * count),
-              values.begin() + static_cast<std::ptrdiff_t>(b * count), 0.0);
+          out[a * k + b] = std::inner_product(values.begin() + static_cast<std::ptrdiff_t>(a * count),
+                                              values.begin() + static_cast<std::ptrdiff_t>((a + 1) * count),
+                                              values.begin() + static_cast<std::ptrdiff_t>(b * count),
+                                              0.0);
         }
       }
     });
@@ -63,7 +67,8 @@ std::vector<double> gram_matrix(std::span<const std::unique_ptr<Direction>> dire
 
 }  // namespace
 
-std::vector<Perturbed> select_parameters(std::span<const NamedParameter> parameters, std::span<const std::string> only) {
+std::vector<Perturbed> select_parameters(std::span<const NamedParameter> parameters,
+                                         std::span<const std::string> only) {
   std::vector<bool> selected(parameters.size(), only.empty());
   for (const std::string& part : only) {
     bool any = false;
@@ -112,7 +117,8 @@ std::vector<Block> make_blocks(std::span<const NamedParameter> parameters,
     const std::string& name = parameters[tensor.index].name;
     std::string owner;
     if (size == BlockSize::kTensor) owner = name;
-    if (size == BlockSize::kLayer) owner = name.substr(0, name.find_last_of('.') == std::string::npos ? 0 : name.find_last_of('.'));
+    if (size == BlockSize::kLayer)
+      owner = name.substr(0, name.find_last_of('.') == std::string::npos ? 0 : name.find_last_of('.'));
     const auto found = std::find(owners.begin(), owners.end(), owner);
     if (found == owners.end()) {
       owners.push_back(owner);
@@ -146,7 +152,8 @@ std::vector<double> mean_coefficients(std::span<const double> slopes) {
   return coefficients;
 }
 
-Projection orthogonal_projection(std::span<const std::unique_ptr<Direction>> directions, std::span<const double> slopes) {
+Projection orthogonal_projection(std::span<const std::unique_ptr<Direction>> directions,
+                                 std::span<const double> slopes) {
   constexpr double kDependent = 1e-10;  // share of |v|^2 outside the span of the directions before it
   const std::size_t k = directions.size();
   const std::vector<double> gram = gram_matrix(directions);

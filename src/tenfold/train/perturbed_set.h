@@ -15,7 +15,8 @@ namespace tenfold::train {
 
 // The parameters whose name contains one of `only`; all when `only` is empty. Throws Error(kConfig, "gradient.nothing_selected")
 // with the nearest parameter name when an entry selects none, or when there is no parameter at all.
-std::vector<Perturbed> select_parameters(std::span<const NamedParameter> parameters, std::span<const std::string> only);
+std::vector<Perturbed> select_parameters(std::span<const NamedParameter> parameters,
+                                         std::span<const std::string> only);
 
 // Parts of which one is perturbed at a time.
 enum class BlockSize : std::uint8_t {
@@ -52,6 +53,7 @@ struct Projection {
   std::vector<double> coefficients;
   std::size_t dropped = 0;
 };
-Projection orthogonal_projection(std::span<const std::unique_ptr<Direction>> directions, std::span<const double> slopes);
+Projection orthogonal_projection(std::span<const std::unique_ptr<Direction>> directions,
+                                 std::span<const double> slopes);
 
 }  // namespace tenfold::train
