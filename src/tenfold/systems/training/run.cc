@@ -116,20 +116,16 @@ Path find_model(const Path& path) {
 }
 
 LoadedModel load_model(const Path& path, const std::string& system) {
-  LoadedModel model{.path = find_model(path)};
-  const train::Checkpoint checkpoint = train::read_checkpoint(model.path);
-  if (checkpoint.system != system) {
-    throw Error(ErrorClass::kData,
-                "run.other_system",
-                {.what = printable(model.path.string(), 400) + " belongs to another system",
-                 .seen = checkpoint.system,
-                 .wanted = system,
-                 .remedy = "use tenfold " + checkpoint.system + " with it"});
-  }
-  model.system = checkpoint.system;
-  model.config_toml = checkpoint.config_toml;
-  model.weights = checkpoint.weights;
-  return model;
+  LoadedModel model{.path = find_model(path), .checkpoint = {}};
+  model.checkpoint = train::read_checkpoint(model.path);
+  const std::string& owner = model.checkpoint.system;
+  if (owner == system) return model;
+  throw Error(ErrorClass::kData,
+              "run.other_system",
+              {.what = printable(model.path.string(), 400) + " belongs to another system",
+               .seen = owner,
+               .wanted = system,
+               .remedy = "use tenfold " + owner + " with it"});
 }
 
 systems::Outcome evaluate_model(SystemTask& task, const std::string& split) {
@@ -159,11 +155,15 @@ systems::Outcome export_model(const LoadedModel& model, systems::Context& contex
         {.what = "export does not know where to write", .wanted = "a new folder", .remedy = "add --out DIR"});
   }
   const Path target = context.out / "model";
-  train::write_model(*context.files, target, model.system, model.weights, model.config_toml);
-  nlohmann::json object = {
-      {"bundle", target.string()}, {"system", model.system}, {"from", model.path.string()}};
+  train::Checkpoint checkpoint = model.checkpoint;
+  checkpoint.optimizer.clear();  // only training needs it
+  train::write_checkpoint(*context.files, target, checkpoint);
+  nlohmann::json object = {{"bundle", target.string()},
+                           {"system", checkpoint.system},
+                           {"step", checkpoint.step},
+                           {"from", model.path.string()}};
   return systems::make_outcome(std::move(object),
-                               fmt::format("{}: a bundle of {}\n", target.string(), model.system));
+                               fmt::format("{}: a bundle of {}\n", target.string(), checkpoint.system));
 }
 
 }  // namespace tenfold::training

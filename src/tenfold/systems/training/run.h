@@ -8,8 +8,8 @@
 #include "tenfold/base/file_system.h"
 #include "tenfold/systems/system.h"
 #include "tenfold/systems/training/task.h"
+#include "tenfold/train/checkpoint.h"
 #include "tenfold/train/gradient_estimator.h"
-#include "tenfold/train/optimizer.h"
 #include "tenfold/train/trainer.h"
 
 namespace tenfold::training {
@@ -36,9 +36,7 @@ Path find_model(const Path& path);
 // A bundle read whole, with the configuration it was trained with.
 struct LoadedModel {
   Path path;
-  std::string system;
-  std::string config_toml;
-  train::TensorMap weights;
+  train::Checkpoint checkpoint;
 };
 // Throws Error(kData, "run.other_system") when the bundle belongs to another system.
 LoadedModel load_model(const Path& path, const std::string& system);

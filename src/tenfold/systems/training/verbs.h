@@ -85,10 +85,13 @@ systems::Outcome train_with(const TrainableSystem<Options>& trainable,
 template <typename Options>
 std::unique_ptr<SystemTask> load_task(const TrainableSystem<Options>& trainable, const LoadedModel& model) {
   Options options;
-  config::apply_toml(
-      config::Fields(options), model.config_toml, "train", {}, (model.path / "config.toml").string());
+  config::apply_toml(config::Fields(options),
+                     model.checkpoint.config_toml,
+                     "train",
+                     {},
+                     (model.path / "config.toml").string());
   std::unique_ptr<SystemTask> task = trainable.make_task(options);
-  train::copy_into(task->module(), model.weights);
+  train::copy_into(task->module(), model.checkpoint.weights);
   return task;
 }
 
