@@ -104,7 +104,6 @@ class GlooCommunicator final : public Communicator {
  public:
   explicit GlooCommunicator(CommunicatorOptions options)
       : options_(std::move(options)), rendezvous_(options_) {
-    const NoSigpipeInNewThreads guard;
     auto gloo = c10d::ProcessGroupGloo::Options::create(options_.timeout);
     gloo->devices.push_back(make_device(options_));
     gloo->threads = 2;
@@ -238,6 +237,7 @@ std::uint64_t Communicator::bytes_sent() const {
 std::unique_ptr<Communicator> make_communicator(const CommunicatorOptions& options) {
   check_internal(options.rank >= 0 && options.rank < options.world_size, "rank outside of the world");
   if (options.world_size == 1) return std::make_unique<WorldOfOne>();
+  const NoSigpipeInNewThreads guard;
   return std::make_unique<GlooCommunicator>(options);
 }
 

@@ -238,12 +238,14 @@ void GradientReducer::State::check_untouched(const Bucket& bucket) const {
                .remedy = "reduce after the backward pass: overlap = false"});
 }
 
-// Forgets a step that ended by an exception between prepare() and finish().
+// Completes a step that an exception ended between prepare() and finish(): every rank reduces every bucket once a step, so
+// that the next step's sums meet each other. Nobody reads the result.
 void GradientReducer::State::abandon() {
-  for (Bucket& bucket : buckets) bucket.pending.reset();
-  next = buckets.size();
+  if (!listening) return;
+  listening = false;
   failure = nullptr;
-  late.clear();
+  start_in_order(false);
+  for (Bucket& bucket : buckets) std::exchange(bucket.pending, nullptr)->wait();
 }
 
 GradientReducer::GradientReducer(Communicator& communicator,
@@ -273,6 +275,7 @@ void GradientReducer::prepare() {
   state_->abandon();
   for (State::Bucket& bucket : state_->buckets) bucket.waiting = bucket.members.size();
   for (State::Member& member : state_->members) member.ready = false;
+  state_->late.clear();
   state_->next = 0;
   state_->by_hooks = 0;
   state_->listening = true;
@@ -285,11 +288,8 @@ void GradientReducer::finish() {
   state.listening = false;
   if (state.failure) std::rethrow_exception(std::exchange(state.failure, nullptr));
   state.start_in_order(false);
-  for (State::Bucket& bucket : state.buckets) {
-    bucket.pending->wait();
-    bucket.pending.reset();
-    state.check_untouched(bucket);
-  }
+  for (State::Bucket& bucket : state.buckets) std::exchange(bucket.pending, nullptr)->wait();
+  for (const State::Bucket& bucket : state.buckets) state.check_untouched(bucket);
   if (!state.buckets.empty()) {
     state.share = static_cast<double>(state.by_hooks) / static_cast<double>(state.buckets.size());
   }

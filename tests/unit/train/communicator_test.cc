@@ -7,6 +7,8 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -214,6 +216,25 @@ TEST_F(Communicators, KilledRankEndsTheOthersAtOnce) {
       EXPECT_LT(other.seconds, 40.0);
     }
   }
+}
+
+// Gloo writes without MSG_NOSIGNAL: on the wrong moment a dead peer would end this process by SIGPIPE, without an error.
+TEST_F(Communicators, ThreadsOfTheNetworkNeverSeeSigpipe) {
+  const auto results = run_ranks(2, [](const CommunicatorOptions& options) -> std::string {
+    const auto communicator = make_communicator(options);
+    int threads = 0, open = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream status(task.path() / "status");
+      for (std::string line; std::getline(status, line);) {
+        if (!line.starts_with("SigBlk:")) continue;
+        ++threads;
+        if ((std::stoull(line.substr(7), nullptr, 16) >> (SIGPIPE - 1) & 1) == 0) ++open;
+      }
+    }
+    communicator->barrier();
+    return std::to_string(open) + (threads > 2 ? " of several" : " of too few");
+  });
+  for (const RankResult& result : results) EXPECT_EQ(result.text, "1 of several");  // the caller's own thread
 }
 
 TEST_F(Communicators, EveryRankOfThreeNamesTheKilledOne) {
