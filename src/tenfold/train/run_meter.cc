@@ -117,6 +117,9 @@ struct RunMeter::State {
     check_internal(stage == wanted, fmt::format("RunMeter::{} was called out of order", call));
   }
   bool runs() const { return stage == Stage::kRunning; }
+  ~State() {
+    if (stage == Stage::kPaused && meter) meter->resume();  // a meter ends as it began
+  }
 
   Stage stage = Stage::kNew;
   RunMeterOptions options;
@@ -239,7 +242,7 @@ RunReport RunMeter::report() const {
 RunReport RunMeter::finish() {
   if (state_->stage == State::Stage::kRunning) pause();
   RunReport report = this->report();
-  if (state_->meter) state_->meter->resume();  // a meter ends as it began
+  if (state_->meter) state_->meter->resume();
   state_->meter.reset();
   state_->stage = State::Stage::kFinished;
   return report;
