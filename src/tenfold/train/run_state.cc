@@ -161,13 +161,14 @@ RunState parse_state(const Fields& fields) {
   return state;
 }
 
-// Lines that only one of the two texts has, as they stand there.
+// The first setting of `text` that `other` does not have in the same words.
 std::string first_other_line(const std::string& text, const std::string& other) {
   const std::vector<std::string> lines = split(other, '\n');
   const std::set<std::string> known(lines.begin(), lines.end());
   for (const std::string& line : split(text, '\n')) {
     const std::string_view content = trim(line);
-    if (!content.empty() && !content.starts_with('#') && !known.contains(line)) return printable(content);
+    const bool setting = !content.empty() && !content.starts_with('#') && !content.starts_with('[');
+    if (setting && !known.contains(line)) return printable(content);
   }
   return "";
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run before its first step: checks, parts, and the checkpoint it goes on from.
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/nn/module.h>
 
@@ -9,7 +10,6 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/log.h"
 #include "tenfold/config/field.h"
-#include "tenfold/train/machine.h"
 #include "tenfold/train/training_run.h"
 
 namespace tenfold::train {
@@ -159,7 +159,7 @@ RunIdentity TrainingRun::identity() const {
 }
 
 RunMachine TrainingRun::machine() const {
-  return {.threads = library_info().intra_op_threads, .processes = ranks_.count()};
+  return {.threads = at::get_num_threads(), .processes = ranks_.count()};
 }
 
 std::string TrainingRun::load() {
