@@ -89,8 +89,7 @@ Json machine_json() {
   return {{"model", cpu.model_name}, {"features", cpu.features()}, {"cores", available_cores()}};
 }
 
-Json libraries_json() {
-  const LibraryInfo info = library_info();
+Json describe(const LibraryInfo& info) {
   return {{"torch", info.torch_version},
           {"blas",
            fmt::format("{}{}{}", info.blas.name, info.blas.version.empty() ? "" : " ", info.blas.version)},
@@ -106,6 +105,12 @@ double process_peak(int threads) {
   const auto found = peaks.find(threads);
   if (found != peaks.end()) return found->second;
   return peaks.emplace(threads, measure_gemm({.threads = threads}).peak_gflops).first->second;
+}
+
+// The libraries of a process stay as they are; to find them out takes ten milliseconds.
+const Json& libraries_json() {
+  static const Json libraries = describe(library_info());
+  return libraries;
 }
 
 }  // namespace

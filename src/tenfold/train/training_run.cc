@@ -193,7 +193,8 @@ void TrainingRun::capture() {
 
 void TrainingRun::save() {
   meter_->pause();
-  estimator_.flush(parameters_);
+  const bool over = ended() && ended_by_ != "stopped";
+  if (over || estimator_.state().empty()) estimator_.flush(parameters_);
   check_finite();
   gather_totals();
   if (folder_) {

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::string_view kOptimizerPrefix = "optimizer/";
 constexpr std::string_view kEmaPrefix = "ema";
+constexpr std::string_view kEstimatorPrefix = "estimator/";
 
 TensorMap with_prefix(std::string_view prefix, const TensorMap& tensors) {
   TensorMap result;
@@ -188,6 +189,7 @@ std::string TrainingRun::load() {
     optimizer_->load_state(part_of(saved->optimizer, kOptimizerPrefix, kOptimizerPrefix.size()));
   }
   if (ema_) ema_->load_state(part_of(saved->optimizer, kEmaPrefix, 0));
+  estimator_.load_state(part_of(saved->optimizer, kEstimatorPrefix, kEstimatorPrefix.size()));
   return saved->state_json;
 }
 
@@ -245,6 +247,7 @@ Checkpoint TrainingRun::checkpoint(bool with_optimizer) const {
   if (!with_optimizer) return result;
   if (optimizer_) result.optimizer = with_prefix(kOptimizerPrefix, optimizer_->state());
   if (ema_) result.optimizer.merge(ema_->state());
+  result.optimizer.merge(with_prefix(kEstimatorPrefix, estimator_.state()));
   return result;
 }
 
