@@ -3,12 +3,20 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "tenfold/base/file_system.h"
 #include "tenfold/systems/system.h"
+
+namespace tenfold::systems {
+// How GoogleTest prints the parameter of a test.
+inline void PrintTo(const System& system, std::ostream* out) {
+  *out << system.name;
+}
+}  // namespace tenfold::systems
 
 namespace tenfold::conformance {
 

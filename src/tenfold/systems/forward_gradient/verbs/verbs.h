@@ -2,6 +2,7 @@
 // The verbs of `tenfold forward-gradient` that need LibTorch; functions/ has the one that does not.
 #pragma once
 
+#include "tenfold/data/open.h"
 #include "tenfold/systems/forward_gradient/network.h"
 #include "tenfold/systems/system.h"
 #include "tenfold/systems/training/verbs.h"
