@@ -30,7 +30,9 @@ struct GradientOptions {
   double check_tolerance = 0.05;
 
   void visit_fields(auto&& field) {
-    field("name", name, {.help = "how gradients are obtained", .choices = {"backprop", "forward", "mezo"}});
+    field("name",
+          name,
+          {.help = "how gradients are obtained", .choices = {"backprop", "forward", "activity", "mezo"}});
     field("direction",
           direction,
           {.help = "law of the random directions; guess: from the program",
