@@ -59,7 +59,7 @@ struct GradientOptions {
           {.help = "activity perturbation by the loss of each example; false: of the batch"});
     field("check_every",
           check_every,
-          {.help = "estimates between checks of the derivative by a finite difference; 0: off",
+          {.help = "steps between checks of the derivative by a finite difference; 0: off",
            .min = 0,
            .max = 1e12});
     field("check_tolerance",
