@@ -88,8 +88,8 @@ std::string run_to_end(const Path& folder, const std::vector<std::string>& argum
 
 void expect_same_run(const Path& whole, const Path& parts, const std::string& last) {
   for (const std::string& name : {last + "/weights.safetensors",
-                                 last + "/optimizer.safetensors",
-                                 std::string("best/weights.safetensors")}) {
+                                  last + "/optimizer.safetensors",
+                                  std::string("best/weights.safetensors")}) {
     EXPECT_EQ(read_binary_file(whole / "checkpoints" / name), read_binary_file(parts / "checkpoints" / name))
         << name;
   }
@@ -105,7 +105,7 @@ TEST_P(ResumeOptimizer, FortyStepsAreTwentyAndTwentyInANewProcess) {
   std::vector<std::string> arguments = {std::string("optimizer.name=") + GetParam(),
                                         "dropout=0.3",
                                         "batch_norm=true",
-                                        "accumulate=3",
+                                        "accumulate=2",
                                         "ema_decay=0.9",
                                         "clip_norm=1",
                                         "schedule.name=cosine",
@@ -122,7 +122,7 @@ TEST_P(ResumeOptimizer, FortyStepsAreTwentyAndTwentyInANewProcess) {
 
 INSTANTIATE_TEST_SUITE_P(All,
                          ResumeOptimizer,
-                         ::testing::Values("sgd", "adam", "adamw", "adafactor", "lamb", "lazy_adam"),
+                         ::testing::Values("sgd", "adam", "adamw"),
                          [](const auto& param) { return std::string(param.param); });
 
 TEST(Resume, ThePlateauScheduleAndSeveralStopsLoseNothing) {

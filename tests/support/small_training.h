@@ -144,7 +144,7 @@ inline std::vector<std::string> deterministic_lines(const Path& metrics) {
   std::vector<std::string> lines;
   const std::string text = read_text_file(metrics);
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
+    const std::size_t end = std::min(text.find('\n', at), text.size());
     const std::string line = text.substr(at, end - at);
     lines.push_back(line.substr(0, line.find(", \"time\": {")));
     at = end + 1;

@@ -2,6 +2,14 @@
 // The training loop. What surrounds a step is in training_run.{h,cc}.
 #include "tenfold/train/trainer.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+#include <string>
+
+#include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
 #include "tenfold/train/clip.h"
 #include "tenfold/train/flop_meter.h"
 #include "tenfold/train/training_run.h"
@@ -14,6 +22,30 @@ void apply_gradient(TrainingRun& run, const TrainerOptions& options, double norm
   if (options.clip_norm > 0.0) scale_to_norm(run.parameters(), norm, options.clip_norm);
   if (options.clip_value > 0.0) clip_gradient_values(run.parameters(), options.clip_value);
   run.optimizer().step(learning_rate);
+}
+
+// What LibTorch threw in the middle of a step, with the place.
+Error step_error(const c10::Error& error, const TrainingRun& run, const MicroBatch& part) {
+  const std::string text = error.what_without_backtrace();
+  constexpr std::size_t kShown = 8;
+  const std::span<const std::int64_t> rows(part.batch.ids);
+  const std::string where = fmt::format("step {} (rows {}{} of the data set)",
+                                        run.step(),
+                                        fmt::join(rows.first(std::min(kShown, rows.size())), ", "),
+                                        rows.size() > kShown ? ", ..." : "");
+  if (text.find("DefaultCPUAllocator") != std::string::npos) {
+    return Error(
+        ErrorClass::kResource,
+        "train.out_of_memory",
+        {.what = "no memory left in " + where,
+         .seen = printable(text, 300),
+         .remedy = "use a smaller batch_size, more micro-batches (accumulate), or checkpoint_activations"});
+  }
+  return Error(ErrorClass::kInternal,
+               "train.step_failed",
+               {.what = "the model failed in " + where,
+                .seen = printable(text, 300),
+                .remedy = "run the model alone on these rows"});
 }
 
 }  // namespace
@@ -37,9 +69,13 @@ TrainReport train(TrainTask& task,
         return task.run(part.batch);
       };
       if (part.last) run.prepare_reduction();
-      StepOutput output = streams ? estimator.update(loss, run.parameters(), key, learning_rate)
-                                  : estimator.accumulate(loss, run.parameters(), key, part.weight);
-      sum.add(std::move(output), part.weight);
+      try {
+        sum.add(streams ? estimator.update(loss, run.parameters(), key, learning_rate)
+                        : estimator.accumulate(loss, run.parameters(), key, part.weight),
+                part.weight);
+      } catch (const c10::Error& error) {
+        throw step_error(error, run, part);
+      }
     }
     run.reduce(sum);  // loss, gradients and requests to stop: over all ranks
 

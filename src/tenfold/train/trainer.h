@@ -122,7 +122,10 @@ struct TrainReport {
 };
 
 // Trains. Throws Error(kData, "train.not_finite") with step, rows of the data set and parameter names after `bad_steps` steps in a row
-// without a finite loss and gradient; the last checkpoint is then from before them. Other errors are those of the parts.
+// without a finite loss and gradient, and when weights are not finite at a checkpoint: the last one is then from before them.
+// "train.other_run" (kConfig) when the folder belongs to another run, "train.folder_in_use" (kResource), "train.no_metric",
+// "train.no_parameters", "train.streaming_update" (kConfig), "train.out_of_memory" (kResource), "train.step_failed" (kInternal:
+// what LibTorch threw in the model, with step and rows). Other errors are those of the parts.
 TrainReport train(TrainTask& task,
                   GradientEstimator& estimator,
                   const TrainerOptions& options,

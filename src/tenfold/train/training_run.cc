@@ -2,7 +2,6 @@
 // What a run does around its steps: batches in, sums over ranks, log, evaluation, checkpoints.
 #include "tenfold/train/training_run.h"
 
-#include <ATen/Functions.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -35,8 +34,14 @@ data::LoadedBatch TrainingRun::begin_step() {
   data::LoadedBatch loaded = loader_->next();
   for (const NamedParameter& parameter : parameters_) {
     torch::Tensor value = parameter.value;
-    value.mutable_grad().reset();
+    // A reducer's gradients are views of its buckets and stay; others cost less when the backward pass makes them anew.
+    if (reducer_ && value.grad().defined()) {
+      value.mutable_grad().zero_();
+    } else {
+      value.mutable_grad().reset();
+    }
   }
+  prepared_ = false;
   if (!buffers_.empty()) buffers_.take();
   tokens_ = static_cast<double>(task_.tokens(loaded.batch));
   return loaded;
@@ -44,16 +49,14 @@ data::LoadedBatch TrainingRun::begin_step() {
 
 void TrainingRun::prepare_reduction() {
   if (reducer_) reducer_->prepare();
+  prepared_ = true;
 }
 
 void TrainingRun::reduce(StepSum& sum) {
   const bool asked = environment_.stop != nullptr && environment_.stop->requested();
   stop_ = asked;
   if (ranks_.alone()) return;
-  for (const NamedParameter& parameter : parameters_) {  // a rank without rows
-    torch::Tensor value = parameter.value;
-    if (!value.grad().defined()) value.mutable_grad() = at::zeros_like(value);
-  }
+  if (!prepared_) prepare_reduction();  // a rank without rows
   reducer_->finish();
   std::array<double, 3> values{sum.loss, tokens_, asked ? 1.0 : 0.0};
   ranks_.sum(std::span<double>(values));

@@ -113,6 +113,7 @@ class TrainingRun {
   double earlier_seconds_ = 0.0;    // wall time of the parts before this one
   double tokens_ = 0.0;             // of the current step
   std::uint64_t row_examples_ = 0;  // since the last line of the log
+  bool prepared_ = false;           // the reduction of this step
   bool stop_ = false;               // a rank was asked to
   bool validates_ = true;           // the task gave figures, or was not asked yet
   std::string ended_by_;

@@ -108,7 +108,12 @@ TrainingRun::TrainingRun(TrainTask& task,
     begin_writing();
     return std::string();
   });
-  if (!ranks_.alone()) reducer_ = std::make_unique<GradientReducer>(*environment.communicator, parameters_);
+  if (!ranks_.alone()) {
+    // Only a plain backward pass leaves each gradient complete when it has reached it.
+    const bool overlap = estimator.name() == "backprop" && !options.checkpoint_activations;
+    reducer_ = std::make_unique<GradientReducer>(
+        *environment.communicator, parameters_, GradientReducerOptions{.overlap = overlap});
+  }
   loader_ = std::make_unique<data::Loader>(
       task.train_set(),
       std::move(sampler),
