@@ -62,7 +62,7 @@ double check_part(const Part& part, const DataCommandOptions& options, systems::
                    .remedy = "start again"});
     }
     loader.next();
-    if ((batch + 1) % 100 == 0)
+    if ((batch + 1) % std::max<std::int64_t>(1, batches / 4) == 0)
       context.progress(fmt::format("{}: {} of {} batches", part.name, batch + 1, batches));
   }
   return static_cast<double>(part.rows->size()) / watch.wall_seconds();
@@ -85,7 +85,9 @@ std::string text_of(const nlohmann::json& json) {
   report::Table parts{json["kind"].get<std::string>(), {"part", "rows", "fingerprint"}, {}, {}};
   const bool checked = json.contains("checked");
   if (checked) parts.columns.emplace_back("examples/s");
-  for (const auto& [name, part] : json["parts"].items()) {
+  for (const char* name : {"train", "valid", "test"}) {
+    if (!json["parts"].contains(name)) continue;
+    const nlohmann::json& part = json["parts"][name];
     parts.rows.push_back({name,
                           std::to_string(part["rows"].get<std::int64_t>()),
                           part["fingerprint"].get<std::string>().substr(0, 16)});
