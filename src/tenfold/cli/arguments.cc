@@ -12,6 +12,7 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/file_system.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/base/unknown_name.h"
 #include "tenfold/config/toml.h"
 
 namespace tenfold::cli {
@@ -235,14 +236,13 @@ void resolve(const config::Fields& fields, const Arguments& arguments, const Con
     if (found == sources.presets.end()) {
       std::vector<std::string> names;
       for (const systems::Preset& preset : sources.presets) names.push_back(preset.name);
-      const auto nearest = nearest_name(common.preset, names);
-      throw Error(
-          ErrorClass::kConfig,
-          "config.unknown_preset",
-          {.what = "there is no such preset",
-           .seen = printable(common.preset),
-           .wanted = names.empty() ? "no preset: this command has none" : "one of " + join(names, ", "),
-           .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "leave --preset out"});
+      throw unknown_name({.error_class = ErrorClass::kConfig,
+                          .code = "config.unknown_preset",
+                          .what = "there is no such preset",
+                          .name = common.preset,
+                          .known = names,
+                          .none_known = "no preset: this command has none",
+                          .remedy = "leave --preset out"});
     }
     config::apply_toml(fields, found->toml, sources.verb, sources.tables, "preset " + found->name);
   }

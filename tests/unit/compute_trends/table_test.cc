@@ -256,7 +256,7 @@ TEST(Filter, RefusesADomainNoRowHas) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), "filter.unknown_domain");
     EXPECT_EQ(error.error_class(), ErrorClass::kUsage);
-    EXPECT_NE(error.text().remedy.find("'Vision'"), std::string::npos);
+    EXPECT_NE(error.text().remedy.find("did you mean Vision?"), std::string::npos);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/base/unknown_name.h"
 
 namespace tenfold::compute_trends {
 namespace {
@@ -313,13 +314,14 @@ class Recogniser {
   }
 
   [[noreturn]] void throw_bad_field(std::string_view key) const {
-    const std::vector<std::string> names(std::begin(kFieldNames), std::end(kFieldNames));
-    throw Error(ErrorClass::kUsage,
-                "columns.bad_spec",
-                {.what = "--columns: unknown field",
-                 .seen = "'" + printable(key) + "'",
-                 .wanted = join(names, ", ") + " or unit",
-                 .remedy = did_you_mean(key, names)});
+    std::vector<std::string> names(std::begin(kFieldNames), std::end(kFieldNames));
+    names.emplace_back("unit");
+    throw unknown_name(
+        {.code = "columns.bad_spec",
+         .what = "--columns: unknown field",
+         .name = key,
+         .known = names,
+         .remedy = "write --columns \"name=System,date=Published,flop=Compute,unit=petaFLOP\""});
   }
 
   [[noreturn]] void throw_unknown_header(const SpecEntry& entry) const {

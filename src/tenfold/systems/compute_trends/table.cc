@@ -15,6 +15,7 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/sha256.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/base/unknown_name.h"
 #include "tenfold/io/byte_source.h"
 #include "tenfold/io/csv.h"
 #include "tenfold/systems/compute_trends/columns.h"
@@ -340,13 +341,12 @@ void check_domains(const Table& table, std::span<const std::string> wanted) {
       return to_lower(domain) == to_lower(trim(one));
     });
     if (found) continue;
-    const auto nearest = nearest_name(one, known);
-    throw Error(ErrorClass::kUsage,
-                "filter.unknown_domain",
-                {.what = "no system of the table has this domain",
-                 .seen = "'" + printable(one) + "'",
-                 .wanted = known.empty() ? "a table with a domain column" : join(known, ", "),
-                 .remedy = nearest ? fmt::format("did you mean '{}'?", *nearest) : ""});
+    throw unknown_name({.code = "filter.unknown_domain",
+                        .what = "no system of the table has this domain",
+                        .name = one,
+                        .known = known,
+                        .none_known = "a table with a domain column",
+                        .remedy = "leave --domain out, or name a domain of the table"});
   }
 }
 
