@@ -274,5 +274,23 @@ TEST(Table, TakesTheCreditLineFromTheFilesOwnColumn) {
   EXPECT_EQ(table.license, "Data: me; Data: you");
 }
 
+TEST(Table, WarnsOfDatesThatMayBeMonthFirst) {
+  const Table table = parse_table(
+      csv("A,3/4/2019,Vision,X,1e20\nB,5/6/2020,Vision,X,1e21\nC,25/6/2021,Vision,X,1e21\n"), "f.csv");
+  EXPECT_EQ(to_string(table.rows.front().date), "2019-04-03");
+  ASSERT_EQ(table.warnings.size(), 1u);
+  EXPECT_NE(table.warnings[0].find("2 dates are read as day/month/year"), std::string::npos)
+      << table.warnings[0];
+  EXPECT_NE(table.warnings[0].find("line 2: '3/4/2019'"), std::string::npos) << table.warnings[0];
+}
+
+TEST(Table, WarnsOfOneSystemWithTwoFiguresOnOneDay) {
+  const Table table =
+      parse_table(csv("A,2019-01-01,,,1e20\na,2019-01-01,,,2e20\nA,2020-01-01,,,2e20\n"), "f.csv");
+  EXPECT_EQ(table.rows.size(), 3u);
+  ASSERT_EQ(table.warnings.size(), 1u);
+  EXPECT_NE(table.warnings[0].find("lines 2 and 3:"), std::string::npos) << table.warnings[0];
+}
+
 }  // namespace
 }  // namespace tenfold::compute_trends

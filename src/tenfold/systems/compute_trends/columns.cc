@@ -187,6 +187,7 @@ class Recogniser {
     apply_spec(spec);
     recognise_compute();
     recognise_names();
+    require_commas();
     map_.layout = layout();
     map_.unit_stated = given_unit_.has_value();
     const auto license = std::find_if(header_.begin(), header_.end(), [](const std::string& name) {
@@ -272,6 +273,20 @@ class Recogniser {
     if (has("Model") && has("Training compute (FLOP)") && has("Confidence") && has("Notability criteria"))
       return Layout::kEpoch;
     return Layout::kOther;
+  }
+
+  // A header of one column with another separator in it: the whole file is cut in the wrong places.
+  void require_commas() {
+    if (header_.size() != 1 || map_.index != decltype(map_.index){}) return;
+    const std::size_t at = header_[0].find_first_of(";\t|");
+    if (at == std::string::npos) return;
+    const std::string separator = header_[0][at] == '\t' ? "tab" : std::string(1, header_[0][at]);
+    throw Error(ErrorClass::kData,
+                "columns.separator",
+                {.what = fmt::format("{} line 1: the fields are not separated by commas", source_),
+                 .seen = "'" + printable(header_[0]) + "'",
+                 .wanted = "comma-separated values (RFC 4180), a point in decimal numbers",
+                 .remedy = fmt::format("save the table with commas instead of '{}'", separator)});
   }
 
   void require(Field field, std::string_view usual) {

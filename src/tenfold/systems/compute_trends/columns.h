@@ -63,7 +63,8 @@ struct ColumnMap {
 
 // `spec` ("name=System,date=Publication date,flop=Compute,unit=petaFLOP"; empty: none) comes before recognition by name.
 // Throws Error(kUsage, "columns.bad_spec" or "columns.unknown_header") for a wrong spec, Error(kData, "columns.missing")
-// with the headers seen and the nearest one when there is no column for name, date or compute.
+// with the headers seen and the nearest one when there is no column for name, date or compute, "columns.separator" when
+// the whole header is one field with semicolons, tabs or bars in it.
 ColumnMap recognise_columns(std::span<const std::string> header,
                             std::string_view spec,
                             std::string_view source);

@@ -170,6 +170,7 @@ class TableReader {
     if (cell(row, Field::kDate).empty()) throw NothingToFit{"no date", "table.no_date"};
     system.flop = compute(row);
     system.date = parse_date(cell(row, Field::kDate), place(row.line()));
+    note_swappable_date(row);
     system.decimal_year = decimal_year(system.date);
     system.domain = cell(row, Field::kDomain);
     system.organization = cell(row, Field::kOrganization);
@@ -215,7 +216,7 @@ class TableReader {
     if (percent) text.remove_suffix(1);
     const auto value = parse_double(trim(text));
     if (value && std::isfinite(*value)) return percent ? *value / 100.0 : *value;
-    UnreadCells& unread = unread_[field];
+    NotedCells& unread = unread_[field];
     if (unread.count++ == 0) unread.first = fmt::format("line {}: '{}'", row.line(), printable(text, 40));
     return std::nullopt;
   }
@@ -224,7 +225,7 @@ class TableReader {
     const std::string key =
         fmt::format("{}|{}|{}", to_lower(system.name), to_string(system.date), system.flop);
     const auto [known, is_new] = seen_.emplace(key, system.line);
-    if (is_new) return;
+    if (is_new) return note_same_day(system);
     throw Error(
         ErrorClass::kData,
         "table.duplicate_system",
@@ -233,6 +234,26 @@ class TableReader {
              "'{}' of {}, also on line {}", printable(system.name), to_string(system.date), known->second),
          .wanted = "one row a system",
          .remedy = "remove one of the rows, or have such rows listed and skipped (--skip-bad)"});
+  }
+
+  // Two versions of one system count twice in a fit; the paper's own table has such a pair, so they are no error.
+  void note_same_day(const SystemRow& system) {
+    const auto [other, is_new] =
+        same_day_.emplace(fmt::format("{}|{}", to_lower(system.name), to_string(system.date)), system.line);
+    if (is_new) return;
+    table_.warnings.push_back(
+        fmt::format("lines {} and {}: '{}' of {} stands in the table with different compute",
+                    other->second,
+                    system.line,
+                    printable(system.name),
+                    to_string(system.date)));
+  }
+
+  void note_swappable_date(const io::CsvRow& row) {
+    const std::string_view text = cell(row, Field::kDate);
+    if (!day_and_month_may_swap(text)) return;
+    if (swappable_dates_.count++ == 0)
+      swappable_dates_.first = fmt::format("line {}: '{}'", row.line(), printable(text, 40));
   }
 
   // Rows of several sources may stand in one file: each credit line once.
@@ -259,6 +280,13 @@ class TableReader {
                                             unread.count == 1 ? " is" : "s are",
                                             unread.first));
     }
+    if (swappable_dates_.count > 0) {
+      table_.warnings.push_back(
+          fmt::format("{} date{} read as day/month/year and might be month/day/year, the first on {}",
+                      swappable_dates_.count,
+                      swappable_dates_.count == 1 ? " is" : "s are",
+                      swappable_dates_.first));
+    }
     std::stable_sort(table_.rows.begin(), table_.rows.end(), [](const SystemRow& a, const SystemRow& b) {
       return a.date != b.date ? a.date < b.date : a.line < b.line;
     });
@@ -283,7 +311,7 @@ class TableReader {
                  .remedy = "check the columns that were recognised, or name them with --columns"});
   }
 
-  struct UnreadCells {
+  struct NotedCells {  // of which only the first is quoted
     std::size_t count = 0;
     std::string first;
   };
@@ -295,8 +323,10 @@ class TableReader {
   Table table_;
   std::int64_t row_count_ = 0;
   std::optional<io::CsvRow> pending_;  // a line with one field: the first half of a broken name, or an error
-  std::map<Field, UnreadCells> unread_;
-  std::unordered_map<std::string, std::int64_t> seen_;
+  std::map<Field, NotedCells> unread_;
+  NotedCells swappable_dates_;
+  std::unordered_map<std::string, std::int64_t> seen_;      // by name, date and compute: the line
+  std::unordered_map<std::string, std::int64_t> same_day_;  // by name and date: the first line
   std::vector<std::string> licenses_;
 };
 

@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "tenfold/base/log.h"
+#include "tenfold/base/strings.h"
 #include "tenfold/systems/compute_trends/check.h"
 
 namespace tenfold::compute_trends {
@@ -28,6 +31,26 @@ std::string power_text(double log10_value) {
 
 }  // namespace
 
+namespace {
+
+constexpr std::size_t kMostWarnings = 10;
+
+// What the reader assumed or left out must not be found in the JSON only.
+void warn(const Table& table) {
+  std::vector<std::string> lines = table.warnings;
+  for (const LeftOutRow& row : table.skipped) {
+    if (row.bad) lines.push_back(fmt::format("line {}: left out: {}", row.line, row.reason));
+  }
+  for (std::size_t i = 0; i < std::min(lines.size(), kMostWarnings); ++i)
+    log::warning("{}: {}", table.source, printable(lines[i], 400));
+  if (lines.size() > kMostWarnings)
+    log::warning("{}: {} more such lines: tenfold trends check lists them",
+                 table.source,
+                 lines.size() - kMostWarnings);
+}
+
+}  // namespace
+
 Table read_table(const SourceOptions& options) {
   TableOptions reading;
   reading.columns = options.columns;
@@ -40,6 +63,7 @@ Table read_table(const SourceOptions& options) {
   } else {
     check_units(table);
   }
+  warn(table);
   return table;
 }
 
