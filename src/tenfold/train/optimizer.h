@@ -26,8 +26,8 @@ struct OptimizerOptions {
   double epsilon = 1e-8;
   double weight_decay =
       0.0;  // decoupled for adamw, lamb, lazy_adam, adafactor; added to the gradient for sgd, adam
-  std::vector<std::string> no_decay = {
-      "bias", "norm"};  // parameters whose name contains one of these are not decayed
+  // Parameters whose name contains one of these are not decayed; nor are those with fewer than two dimensions.
+  std::vector<std::string> no_decay = {"bias", "norm"};
 
   void visit_fields(auto&& field) {
     field("name",
@@ -52,13 +52,15 @@ class Optimizer {
   virtual ~Optimizer() = default;
   // One update from p.grad(). A parameter without a gradient is left alone.
   virtual void step(double learning_rate) = 0;
-  // "moment1/encoder.weight" -> tensor; counters are int64 scalars. The tensors share memory with the optimiser.
+  // "moment1/encoder.weight" -> tensor; counters are int64 scalars. Complete from the first moment on: a parameter that was
+  // never updated has zeros. The moments share memory with the optimiser, the counters are copies.
   virtual TensorMap state() const = 0;
-  // Throws Error(kFile, "optimizer.bad_state") with the name when a tensor is missing, unknown or of another shape.
+  // Throws Error(kFile, "optimizer.bad_state") with the name when a tensor is missing, unknown or of another shape or type,
+  // before anything has changed.
   virtual void load_state(const TensorMap& state) = 0;
 };
 
-// Throws Error(kConfig, "optimizer.unknown") with the nearest name.
+// Throws Error(kConfig, "optimizer.unknown") with the nearest name, and "optimizer.bad_option", "optimizer.no_parameters".
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           std::vector<NamedParameter> parameters);
 
