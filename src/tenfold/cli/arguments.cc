@@ -117,7 +117,10 @@ void add_common(CLI::App& app, CommonOptions& common, std::vector<std::string>& 
   app.add_option("--seed", common.seed);
   app.add_option("--threads", common.threads);
   app.add_option("--log-level", common.log_level);
-  app.add_option("--set", sets)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--set", sets)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
 }
 
 [[noreturn]] void throw_parse_error(const CLI::ParseError& failure, const std::string& command) {
@@ -202,7 +205,8 @@ Arguments parse_arguments(const config::Fields& fields,
     } else {
       CLI::Option* option = app.add_option(flag_spellings(field), values[field.path])->expected(1);
       option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);  // repeats are judged below
-      if (is_list(field) && field.info.positional) option->expected(-1);
+      option->allow_extra_args(false);  // the word behind a flag's value is an argument of the command
+      if (is_list(field) && field.info.positional) option->expected(-1)->allow_extra_args(true);
     }
   }
   std::vector<std::string> reversed(words.rbegin(), words.rend());  // CLI11 takes the words from the back
