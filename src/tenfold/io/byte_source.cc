@@ -6,7 +6,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "tenfold/base/error.h"
+
 namespace tenfold::io {
+
+void throw_over_limit(std::string code, std::string what, const std::string& most, std::string remedy) {
+  throw Error(ErrorClass::kResource,
+              std::move(code),
+              {.what = std::move(what),
+               .seen = "more than " + most,
+               .wanted = "at most " + most,
+               .remedy = std::move(remedy)});
+}
 
 MemorySource::MemorySource(std::string_view text, std::string name) : rest_(text), name_(std::move(name)) {}
 

@@ -23,6 +23,12 @@ class ByteSource {
   virtual const std::string& name() const = 0;
 };
 
+// Error(kResource): more of something than a reader takes. `most` is the limit with its unit: "65536 bytes".
+[[noreturn]] void throw_over_limit(std::string code,
+                                   std::string what,
+                                   const std::string& most,
+                                   std::string remedy);
+
 // Reads `text`, which must outlive the source.
 class MemorySource final : public ByteSource {
  public:
