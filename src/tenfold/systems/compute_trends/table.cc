@@ -18,7 +18,9 @@
 #include "tenfold/base/unknown_name.h"
 #include "tenfold/io/byte_source.h"
 #include "tenfold/io/csv.h"
+#include "tenfold/systems/compute_trends/chips.h"
 #include "tenfold/systems/compute_trends/columns.h"
+#include "tenfold/systems/compute_trends/power.h"
 #include "tenfold_compute_trends_embedded.h"
 
 namespace tenfold::compute_trends {
@@ -71,7 +73,8 @@ class TableReader {
   TableReader(io::ByteSource& source, const TableOptions& options)
       : options_(options), hashing_(source), csv_(hashing_, csv_options()) {
     table_.source = source.name();
-    columns_ = recognise_columns(csv_.header(), options.columns, table_.source);
+    columns_ = recognise_columns(csv_.header(), options.columns, table_.source, options.quantity);
+    if (options.quantity == Quantity::kPower) chips_ = embedded_chips();
   }
 
   Table run() {
@@ -166,9 +169,11 @@ class TableReader {
     SystemRow system;
     system.line = static_cast<std::int64_t>(row.line());
     system.name = std::move(name);
-    if (cell(row, Field::kFlop).empty()) throw NothingToFit{"no training compute", "table.no_compute"};
+    const bool compute_wanted = options_.quantity == Quantity::kFlop;
+    if (compute_wanted && cell(row, Field::kFlop).empty())
+      throw NothingToFit{"no training compute", "table.no_compute"};
     if (cell(row, Field::kDate).empty()) throw NothingToFit{"no date", "table.no_date"};
-    system.flop = compute(row);
+    if (compute_wanted) system.flop = compute(row);
     system.date = parse_date(cell(row, Field::kDate), place(row.line()));
     note_swappable_date(row);
     system.decimal_year = decimal_year(system.date);
@@ -184,6 +189,10 @@ class TableReader {
     system.hardware_quantity = number(row, Field::kHardwareQuantity);
     system.training_hours = number(row, Field::kTrainingHours);
     system.utilisation = number(row, Field::kUtilisation);
+    system.cost = number(row, Field::kCost);
+    system.power = number(row, Field::kPower);
+    if (system.power) *system.power *= columns_.watts;
+    if (!compute_wanted) system.flop = other_quantity(system);
     if (system.name.empty()) {
       system.name = fmt::format("(no name, line {})", system.line);
       table_.warnings.push_back(fmt::format("line {}: the system has no name", system.line));
@@ -191,6 +200,21 @@ class TableReader {
     refuse_duplicate(system);
     note_license(row);
     table_.rows.push_back(std::move(system));
+  }
+
+  // The figure that is fitted in place of compute.
+  double other_quantity(const SystemRow& system) {
+    std::optional<double> value = options_.quantity == Quantity::kParameters ? system.parameters
+                                  : options_.quantity == Quantity::kData     ? system.dataset_size
+                                  : options_.quantity == Quantity::kCost     ? system.cost
+                                                                             : system.power;
+    if (!value && options_.quantity == Quantity::kPower) {
+      value = estimated_power(system, chips_);
+      if (value) ++estimated_powers_;
+    }
+    if (value && *value > 0.0) return *value;
+    const std::string name(to_string(options_.quantity));
+    throw NothingToFit{"no " + name, "table.no_" + name};
   }
 
   double compute(const io::CsvRow& row) const {
@@ -272,6 +296,18 @@ class TableReader {
                                                : std::string(credit_line(columns_.layout));
     table_.columns = columns_.uses;
     table_.unit_stated = columns_.unit_stated;
+    table_.quantity = options_.quantity;
+    table_.unit = options_.quantity == Quantity::kFlop    ? "FLOP"
+                  : options_.quantity == Quantity::kCost  ? columns_.currency
+                  : options_.quantity == Quantity::kPower ? "W"
+                                                          : "";
+    if (estimated_powers_ > 0) {
+      table_.warnings.push_back(
+          fmt::format("power of {} row{} is estimated: {}; board powers are approximate",
+                      estimated_powers_,
+                      estimated_powers_ == 1 ? "" : "s",
+                      kPowerAssumption));
+    }
     table_.warnings.insert(table_.warnings.begin(), columns_.warnings.begin(), columns_.warnings.end());
     for (const auto& [field, unread] : unread_) {
       table_.warnings.push_back(fmt::format("column {}: {} cell{} not a number and left out, the first on {}",
@@ -305,7 +341,9 @@ class TableReader {
     }
     throw Error(ErrorClass::kData,
                 "table.empty",
-                {.what = table_.source + ": no row has a date and a training compute",
+                {.what = fmt::format("{}: no row has a date and a figure of {}",
+                                     table_.source,
+                                     to_lower(title_of(options_.quantity))),
                  .seen = seen,
                  .wanted = "at least one system",
                  .remedy = "check the columns that were recognised, or name them with --columns"});
@@ -325,6 +363,8 @@ class TableReader {
   std::optional<io::CsvRow> pending_;  // a line with one field: the first half of a broken name, or an error
   std::map<Field, NotedCells> unread_;
   NotedCells swappable_dates_;
+  std::vector<Chip> chips_;  // for power only
+  std::size_t estimated_powers_ = 0;
   std::unordered_map<std::string, std::int64_t> seen_;      // by name, date and compute: the line
   std::unordered_map<std::string, std::int64_t> same_day_;  // by name and date: the first line
   std::vector<std::string> licenses_;
@@ -407,6 +447,13 @@ LeftOutRow judge(const SystemRow& row, const RowFilter& filter) {
   return {};
 }
 
+Table read_embedded(Quantity quantity) {
+  TableOptions options;
+  options.quantity = quantity;
+  options.license = credit_line(Layout::kPaper);
+  return parse_table(embedded::systems_csv(), kEmbeddedName, options);
+}
+
 }  // namespace
 
 double log10_flop(const SystemRow& row) {
@@ -414,8 +461,7 @@ double log10_flop(const SystemRow& row) {
 }
 
 Table embedded_table() {
-  return parse_table(
-      embedded::systems_csv(), kEmbeddedName, {.license = std::string(credit_line(Layout::kPaper))});
+  return read_embedded(Quantity::kFlop);
 }
 
 Table load_table(const Path& path, const TableOptions& options) {
@@ -438,7 +484,8 @@ Table parse_table(std::string_view csv, std::string_view source, const TableOpti
 }
 
 Table load_or_embedded(const std::string& path, const TableOptions& options) {
-  return path.empty() ? embedded_table() : load_table(path, options);
+  if (!path.empty()) return load_table(path, options);
+  return options.quantity == Quantity::kFlop ? embedded_table() : read_embedded(options.quantity);
 }
 
 Selection select(const Table& table, const RowFilter& filter) {
