@@ -61,27 +61,6 @@ torch::Tensor gradient_of(const torch::Tensor& parameter) {
   return parameter.grad();
 }
 
-void check_loss(const StepOutput& output) {
-  const torch::Tensor& loss = output.loss;
-  if (loss.defined() && loss.numel() == 1 && loss.is_floating_point()) return;
-  throw Error(ErrorClass::kInternal,
-              "gradient.bad_loss",
-              {.what = "the loss of a batch is not one real number",
-               .seen = loss.defined()
-                           ? fmt::format("{} values of {}", loss.numel(), c10::toString(loss.scalar_type()))
-                           : "undefined",
-               .wanted = "one floating-point value",
-               .remedy = "let TrainTask::run return the mean over the examples"});
-}
-
-StepOutput detached(const StepOutput& output) {
-  StepOutput plain;
-  plain.loss = output.loss.detach();
-  if (output.example_loss.defined()) plain.example_loss = output.example_loss.detach();
-  for (const auto& [name, value] : output.metrics) plain.metrics.emplace_back(name, value.detach());
-  return plain;
-}
-
 DirectionalEstimator::DirectionalEstimator(const GradientOptions& options, GuessFunction guess)
     : options_(options), guess_(std::move(guess)), guesses_(options.direction == "guess") {
   if (!guesses_) law_ = parse_direction_law(options.direction);

@@ -74,10 +74,4 @@ class DirectionalEstimator : public GradientEstimator {
 // p.grad() of a parameter, made of zeros when there is none.
 torch::Tensor gradient_of(const torch::Tensor& parameter);
 
-// Throws Error(kData, "gradient.bad_loss") unless the loss is one real number.
-void check_loss(const StepOutput& output);
-
-// Loss, example losses and metrics without tape and tangent.
-StepOutput detached(const StepOutput& output);
-
 }  // namespace tenfold::train
