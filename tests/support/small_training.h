@@ -10,10 +10,13 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/linear.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -152,12 +155,19 @@ inline std::vector<std::string> deterministic_lines(const Path& metrics) {
   return lines;
 }
 
-// A folder of its own, removed afterwards.
+// A folder of its own, removed afterwards; in memory where the system has such a place, since some tests write thousands of
+// files.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tenfold-train-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
+    for (const Path& parent : {Path("/dev/shm"), std::filesystem::temp_directory_path()}) {
+      std::string pattern = (parent / "tenfold-train-XXXXXX").string();
+      if (const char* made = ::mkdtemp(pattern.data())) {
+        path_ = made;
+        return;
+      }
+    }
+    throw std::runtime_error("no place for a temporary folder");
   }
   ~TemporaryFolder() {
     std::error_code ignored;

@@ -198,7 +198,7 @@ void TrainingRun::save() {
   meter_->pause();
   const bool over = ended() && ended_by_ != "stopped";
   if (over || estimator_.state().empty()) estimator_.flush(parameters_);
-  check_finite();
+  if (!environment_.folder.empty()) check_finite();
   gather_totals();
   if (folder_) {
     capture();
