@@ -11,6 +11,7 @@ void add_torch_verbs(systems::System& system) {
   }
   system.verbs.push_back(make_directional_verb());
   system.claims = make_claims();
+  system.demo = make_demo_section;
 }
 
 }  // namespace tenfold::forward_gradient
