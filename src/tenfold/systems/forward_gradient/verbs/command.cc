@@ -10,6 +10,7 @@ void add_torch_verbs(systems::System& system) {
     system.verbs.push_back(std::move(verb));
   }
   system.verbs.push_back(make_directional_verb());
+  system.claims = make_claims();
 }
 
 }  // namespace tenfold::forward_gradient
