@@ -135,6 +135,7 @@ std::string help_archive(const Program& core, const Program& full) {
   // These describe the whole program, so only its larger half can answer; the launcher has their common forms itself.
   torch_free.erase("completion");
   torch_free.erase("man");
+  torch_free.erase("serve");  // serves the models of the larger half too
   std::string archive;
   for (const CommandDoc& command : describe(full)) {
     const std::string path = join(command.path, " ");

@@ -57,7 +57,7 @@ struct FitOptions {
     field("bootstrap",
           bootstrap,
           {.help = "what is resampled", .choices = {"pairs", "wild-rademacher", "wild-mammen", "cluster"}});
-    field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e8});
+    field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e8, .served_max = 1e6});
     field("noise",
           noise,
           {.help = "sd of the noise of every estimate, added in each resample",
@@ -202,8 +202,9 @@ struct OtherLine {
   std::optional<double> standard_error;
 };
 
-OtherLine other_line(const FitOptions& options, const Columns& columns, std::uint64_t seed) {
-  const ResampleOptions resample{static_cast<std::size_t>(options.resamples), seed, options.confidence};
+OtherLine other_line(const FitOptions& options, const Columns& columns, const systems::Context& context) {
+  const ResampleOptions resample{
+      static_cast<std::size_t>(options.resamples), context.seed, options.confidence, context.stop};
   if (options.method == "theil-sen") {
     const RobustReport report = theil_sen(columns.year, columns.log10_flop, resample);
     return {report.line, report.slope_interval, std::nullopt};
@@ -306,7 +307,7 @@ systems::Outcome fit(const FitOptions& options, systems::Context& context) {
       {}};
   if (options.method != "ols") {
     nlohmann::json ols = object;
-    put_other_line(object, text, other_line(options, columns, context.seed), line);
+    put_other_line(object, text, other_line(options, columns, context), line);
     object["ols"] = std::move(ols);
   }
   if (object["slope_oom_per_year"].get<double>() <= 0.0) {
