@@ -25,7 +25,7 @@
 namespace tenfold::test {
 
 struct HttpResponse {
-  int status = 0;  // 0: the connection ended without a response
+  int status = 0;                              // 0: the connection ended without a response
   std::map<std::string, std::string> headers;  // lower-case names
   std::string body;
 };
@@ -75,7 +75,8 @@ class HttpClient {
                             const std::vector<std::string>& headers = {}) {
     std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\n";
     const auto has = [&](std::string_view name) {
-      return std::any_of(headers.begin(), headers.end(), [&](const std::string& line) { return line.starts_with(name); });
+      return std::any_of(
+          headers.begin(), headers.end(), [&](const std::string& line) { return line.starts_with(name); });
     };
     if (!has("Host:")) text += "Host: localhost\r\n";
     for (const std::string& line : headers) text += line + "\r\n";
@@ -96,7 +97,9 @@ class HttpClient {
   HttpResponse get(std::string_view target, const std::vector<std::string>& headers = {}) {
     return request("GET", target, {}, headers);
   }
-  HttpResponse post(std::string_view target, std::string_view body, const std::vector<std::string>& headers = {}) {
+  HttpResponse post(std::string_view target,
+                    std::string_view body,
+                    const std::vector<std::string>& headers = {}) {
     return request("POST", target, body, headers);
   }
 
@@ -130,10 +133,12 @@ class HttpClient {
     return chunk;
   }
 
-  // True when the server ends the connection without further bytes.
+  // True when the server ends the connection without further bytes; false when it sends some, or nothing in time.
   bool at_end() {
-    if (!buffer_.empty()) return false;
-    return !fill();
+    pollfd wait{socket_, POLLIN, 0};
+    if (!buffer_.empty() || ::poll(&wait, 1, static_cast<int>(limit_.count())) <= 0) return false;
+    char byte = 0;
+    return ::recv(socket_, &byte, 1, MSG_PEEK) <= 0;
   }
 
   // Reads and returns everything until the end of the connection.

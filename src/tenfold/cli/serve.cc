@@ -61,8 +61,10 @@ systems::Verb make_serve_command(SharedProgram program) {
   return systems::make_verb<serve::ServeOptions>(
       "serve",
       "serve models, verbs and runs over HTTP, with a page for the browser",
-      "Opens bundles, run folders and folders of them, nothing else of this machine. Listens on 127.0.0.1; other "
-      "addresses need a token. Open Inference Protocol v2 below /v2, every verb below /api/SYSTEM/VERB, all described in "
+      "Opens bundles, run folders and folders of them, nothing else of this machine. Listens on 127.0.0.1; "
+      "other "
+      "addresses need a token. Open Inference Protocol v2 below /v2, every verb below /api/SYSTEM/VERB, all "
+      "described in "
       "/api/openapi.json. SIGTERM finishes what was accepted and ends; a second one ends at once.",
       {},
       [program](const serve::ServeOptions& options, systems::Context& context) {

@@ -27,8 +27,10 @@ std::optional<Ticket> BatchQueue::add(Ticket ticket) {
   std::uint64_t& finish = client_finish_[ticket.client];
   const std::uint64_t start = std::max(virtual_now_, finish);
   finish = start + ticket.rows;
-  const auto place = std::upper_bound(
-      tickets_.begin(), tickets_.end(), start, [](std::uint64_t value, const Entry& entry) { return value < entry.start; });
+  const auto place =
+      std::upper_bound(tickets_.begin(), tickets_.end(), start, [](std::uint64_t value, const Entry& entry) {
+        return value < entry.start;
+      });
   tickets_.insert(place, Entry{start, std::move(ticket)});
   return out;
 }

@@ -34,8 +34,8 @@ struct Ticket {
 };
 
 struct QueueOptions {
-  std::size_t capacity = 32;                              // tickets
-  std::size_t batch_rows = 16;                            // of one batch; a ticket has at most so many
+  std::size_t capacity = 32;                             // tickets
+  std::size_t batch_rows = 16;                           // of one batch; a ticket has at most so many
   Clock::duration delay = std::chrono::milliseconds(2);  // longest wait for company
 };
 
@@ -48,8 +48,8 @@ class BatchQueue {
   std::optional<Ticket> add(Ticket ticket);
 
   struct Taken {
-    std::vector<Ticket> batch;    // of one group, at most batch_rows together
-    std::vector<Ticket> expired;  // their deadline has passed
+    std::vector<Ticket> batch;                    // of one group, at most batch_rows together
+    std::vector<Ticket> expired;                  // their deadline has passed
     std::optional<Clock::time_point> look_again;  // when a batch will be due though nothing arrives
   };
   // The next batch that is due: its rows fill it, its oldest ticket has waited for the delay, or `flush`. Among several,
@@ -73,7 +73,7 @@ class BatchQueue {
   QueueOptions options_;
   // Start-time fair queueing (Goyal, Vin and Cheng 1996) with the rows as lengths: a ticket's turn is the later of now and
   // the end of its client's last one.
-  std::vector<Entry> tickets_;                           // by start, then by arrival
+  std::vector<Entry> tickets_;                          // by start, then by arrival
   std::map<std::string, std::uint64_t> client_finish_;  // only clients whose turn lies in the future
   std::uint64_t virtual_now_ = 0;
 };

@@ -22,7 +22,8 @@ class DispatchObserver {
   virtual void queue_changed(std::size_t /*length*/) {}
   virtual void took(std::size_t /*rows*/, const std::vector<double>& /*seconds_waited*/) {}
   virtual void ran(double /*seconds*/) {}
-  virtual void refused(std::string_view /*reason*/) {}  // "queue_full", "client_share", "deadline", "cancelled"
+  virtual void refused(std::string_view /*reason*/) {
+  }  // "queue_full", "client_share", "deadline", "cancelled"
 };
 
 class Dispatcher {

@@ -135,16 +135,16 @@ Response error_response(std::exception_ptr failure, std::string_view path, const
     response.status = http_status(error);
     return response;
   } catch (const std::bad_alloc&) {
-    return error_response(
-        HttpError(
-            503,
-            "resource.memory",
-            {.what = "not enough memory for this request", .remedy = "ask for less, or try again later"}),
-        path);
+    return error_response(HttpError(503,
+                                    "resource.memory",
+                                    {.what = "not enough memory for this request",
+                                     .remedy = "ask for less, or try again later"}),
+                          path);
   } catch (const std::exception& unknown) {
     log::warning("serve: internal.exception: {}", unknown.what());
     return error_response(
-        public_error(Error(ErrorClass::kInternal, "internal.exception", {.what = unknown.what()}), scrubber), path);
+        public_error(Error(ErrorClass::kInternal, "internal.exception", {.what = unknown.what()}), scrubber),
+        path);
   }
 }
 

@@ -133,11 +133,12 @@ void Guard::check_token(const Request& request) const {
   if (bearer && is_token(authorization.substr(kBearer.size()))) return;
   const std::string_view cookie = cookie_value(request.header("cookie"), kTokenCookie);
   if (!cookie.empty() && is_token(cookie)) return;
-  throw HttpError(401,
-                  "http.token",
-                  {.what = "this server asks for a token",
-                   .wanted = "the header Authorization: Bearer TOKEN",
-                   .remedy = "use the token that the server was started with; in a browser open /?token=TOKEN once"});
+  throw HttpError(
+      401,
+      "http.token",
+      {.what = "this server asks for a token",
+       .wanted = "the header Authorization: Bearer TOKEN",
+       .remedy = "use the token that the server was started with; in a browser open /?token=TOKEN once"});
 }
 
 bool Guard::is_login(const Request& request) const {
@@ -151,15 +152,16 @@ std::string Guard::login_cookie() const {
 }
 
 std::vector<TextPair> security_headers() {
-  return {{"Content-Security-Policy",
-           "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-           "media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
-           "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
-          {"X-Content-Type-Options", "nosniff"},
-          {"X-Frame-Options", "DENY"},
-          {"Referrer-Policy", "no-referrer"},
-          {"Cross-Origin-Opener-Policy", "same-origin"},
-          {"Cross-Origin-Resource-Policy", "same-origin"}};
+  return {
+      {"Content-Security-Policy",
+       "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+       "media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
+       "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"X-Frame-Options", "DENY"},
+      {"Referrer-Policy", "no-referrer"},
+      {"Cross-Origin-Opener-Policy", "same-origin"},
+      {"Cross-Origin-Resource-Policy", "same-origin"}};
 }
 
 }  // namespace tenfold::serve

@@ -16,8 +16,9 @@ inline constexpr std::size_t kLeastTokenBytes = 16;
 inline constexpr std::string_view kTokenCookie = "tenfold_token";
 
 struct GuardOptions {
-  std::vector<std::string> hosts;  // names this server answers to, without port: "localhost", "127.0.0.1", "[::1]"
-  std::string token;               // empty: none is asked for
+  std::vector<std::string>
+      hosts;          // names this server answers to, without port: "localhost", "127.0.0.1", "[::1]"
+  std::string token;  // empty: none is asked for
 };
 
 bool is_loopback(std::string_view address);  // 127.0.0.0/8 or ::1

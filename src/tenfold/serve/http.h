@@ -27,11 +27,12 @@ using TextPair = std::pair<std::string, std::string>;
 struct Request {
   std::string method;  // "GET"; HEAD arrives as GET
   std::string target;  // as it was sent
-  std::string path;    // decoded: begins with '/', valid UTF-8, no control characters, no empty, "." or ".." segment
+  std::string
+      path;  // decoded: begins with '/', valid UTF-8, no control characters, no empty, "." or ".." segment
   std::vector<TextPair> query;    // decoded, in order
   std::vector<TextPair> headers;  // names in lower case, in order
   std::string body;
-  std::string client;  // who asks, for fairness: the address; on loopback the connection
+  std::string client;          // who asks, for fairness: the address; on loopback the connection
   Clock::time_point begun;     // its first byte
   Clock::time_point deadline;  // as its arrival set it; see Exchange::deadline()
 
@@ -43,8 +44,9 @@ struct Response {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::vector<TextPair> headers;  // beside Content-Type, Content-Length, Connection, Date and the security headers
-  bool close = false;             // end the connection after this response
+  std::vector<TextPair>
+      headers;         // beside Content-Type, Content-Length, Connection, Date and the security headers
+  bool close = false;  // end the connection after this response
 };
 
 // Server-sent events (HTML standard, section 9.2). Thread-safe.
@@ -78,9 +80,10 @@ using Handler = std::function<void(const ExchangePtr&)>;
 
 // What is known when the headers are complete and no byte of the body has been kept.
 struct HeadVerdict {
-  std::optional<Response> refusal;   // sent at once, then the connection is closed unless the request has no body
-  std::size_t body_limit = 0;        // bytes
-  std::optional<double> deadline;    // seconds, instead of Limits::deadline
+  std::optional<Response>
+      refusal;                 // sent at once, then the connection is closed unless the request has no body
+  std::size_t body_limit = 0;  // bytes
+  std::optional<double> deadline;  // seconds, instead of Limits::deadline
 };
 using HeadCheck = std::function<HeadVerdict(const Request&)>;
 
@@ -120,7 +123,7 @@ class HttpServer {
   // Accepts what had been connected already, then no more. Requests that arrive on open connections are still answered,
   // with "Connection: close"; connections that stay silent for `grace` are closed.
   void drain(Clock::duration grace);
-  int open_connections() const;
+  int open_connections() const;  // without those that have had their last answer
   // Closes all connections; requests in work are told to stop.
   void close_all();
   // close_all(), then joins the threads. Whoever answers requests must have ended before.

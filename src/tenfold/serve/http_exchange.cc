@@ -9,7 +9,8 @@
 namespace tenfold::serve {
 namespace {
 
-constexpr std::size_t kMostWaitingBytes = std::size_t{1} << 20;  // a client that reads slower loses the stream
+constexpr std::size_t kMostWaitingBytes = std::size_t{1}
+                                          << 20;  // a client that reads slower loses the stream
 
 // A field of an event must not hold a line end.
 void append_field(std::string& out, std::string_view name, std::string_view value) {
@@ -107,14 +108,16 @@ std::shared_ptr<EventStream> SessionStream::make_handle(std::shared_ptr<SessionS
 }
 
 SessionExchange::SessionExchange(std::shared_ptr<Session> session, Request request, BodyShare share)
-    : session_(std::move(session)), request_(std::move(request)), share_(std::move(share)),
+    : session_(std::move(session)),
+      request_(std::move(request)),
+      share_(std::move(share)),
       deadline_(request_.deadline.time_since_epoch().count()) {}
 
 SessionExchange::~SessionExchange() {
   if (answered_.exchange(true)) return;
-  Response response =
-      error_response(Error(ErrorClass::kInternal, "internal.no_answer", {.what = "the server gave no answer"}),
-                     request_.path);
+  Response response = error_response(
+      Error(ErrorClass::kInternal, "internal.no_answer", {.what = "the server gave no answer"}),
+      request_.path);
   boost::asio::post(session_->executor(), [session = session_, answer = std::move(response)]() mutable {
     session->answer(nullptr, std::move(answer));
   });
@@ -122,9 +125,10 @@ SessionExchange::~SessionExchange() {
 
 void SessionExchange::respond(Response response) {
   if (answered_.exchange(true)) return;
-  boost::asio::dispatch(session_->executor(), [self = shared_from_this(), answer = std::move(response)]() mutable {
-    self->session_->answer(self, std::move(answer));
-  });
+  boost::asio::dispatch(session_->executor(),
+                        [self = shared_from_this(), answer = std::move(response)]() mutable {
+                          self->session_->answer(self, std::move(answer));
+                        });
 }
 
 std::shared_ptr<EventStream> SessionExchange::stream() {
@@ -140,9 +144,8 @@ std::shared_ptr<EventStream> SessionExchange::stream() {
   }
   if (answered_.exchange(true)) return nullptr;
   auto stream = std::make_shared<SessionStream>(session_);
-  boost::asio::dispatch(session_->executor(), [self = shared_from_this(), stream] {
-    self->session_->begin_stream(self, stream);
-  });
+  boost::asio::dispatch(session_->executor(),
+                        [self = shared_from_this(), stream] { self->session_->begin_stream(self, stream); });
   return SessionStream::make_handle(std::move(stream));
 }
 

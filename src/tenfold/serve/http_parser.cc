@@ -60,7 +60,8 @@ std::size_t RequestParser::feed(std::string_view bytes) {
 // Beast limits the bytes that wait to be parsed, not the sum of the lines it has taken.
 void RequestParser::check_head_size(std::size_t parsed, std::size_t waiting) {
   head_bytes_ += static_cast<std::int64_t>(parsed);
-  if (head_bytes_ + static_cast<std::int64_t>(waiting) > limits_.header_bytes) fail(http::error::header_limit);
+  if (head_bytes_ + static_cast<std::int64_t>(waiting) > limits_.header_bytes)
+    fail(http::error::header_limit);
 }
 
 void RequestParser::set_body_limit(std::size_t bytes) {
@@ -104,7 +105,8 @@ void RequestParser::on_field_impl(http::field, text name, text value, error_code
     failure = http::error::bad_field;
     return;
   }
-  if (lower == "expect") wants_continue_ = to_lower(std::string_view(value.data(), value.size())) == "100-continue";
+  if (lower == "expect")
+    wants_continue_ = to_lower(std::string_view(value.data(), value.size())) == "100-continue";
   request_.headers.emplace_back(std::move(lower), text_of(value));
 }
 

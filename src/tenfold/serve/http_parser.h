@@ -20,7 +20,7 @@ class BodyBudget {
  public:
   explicit BodyBudget(std::int64_t limit = 0) : limit_(limit) {}
   void set_limit(std::int64_t bytes) { limit_ = bytes; }  // before use
-  bool take(std::int64_t bytes);  // false: over the limit, nothing taken
+  bool take(std::int64_t bytes);                          // false: over the limit, nothing taken
   void give(std::int64_t bytes) { used_ -= bytes; }
   std::int64_t used() const { return used_; }
 

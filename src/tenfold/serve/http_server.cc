@@ -36,7 +36,8 @@ void run_loop(asio::io_context& context) {
 
 struct HttpServer::State {
   explicit State(std::shared_ptr<HttpShared> the_shared) : shared(std::move(the_shared)) {
-    for (int i = 0; i < std::max(1, shared->options.io_threads); ++i) loops.push_back(std::make_shared<IoLoop>());
+    for (int i = 0; i < std::max(1, shared->options.io_threads); ++i)
+      loops.push_back(std::make_shared<IoLoop>());
     acceptor = std::make_unique<Acceptor>(loops[0]->context);
     pause = std::make_unique<Timer>(loops[0]->context.get_executor());
   }
@@ -75,12 +76,13 @@ void HttpServer::State::listen() {
   if (!failure) acceptor->listen(kBacklog, failure);
   if (failure) {
     const bool taken = failure == asio::error::address_in_use;
-    throw Error(ErrorClass::kResource,
-                taken ? "serve.port_in_use" : "serve.cannot_listen",
-                {.what = fmt::format("the server cannot listen on {} port {}", options.address, options.port),
-                 .seen = failure.message(),
-                 .remedy = taken ? "stop the other program, or pass --port 0 for a free port"
-                                 : "pass --host with an address of this machine and --port with a port you may use"});
+    throw Error(
+        ErrorClass::kResource,
+        taken ? "serve.port_in_use" : "serve.cannot_listen",
+        {.what = fmt::format("the server cannot listen on {} port {}", options.address, options.port),
+         .seen = failure.message(),
+         .remedy = taken ? "stop the other program, or pass --port 0 for a free port"
+                         : "pass --host with an address of this machine and --port with a port you may use"});
   }
   acceptor->non_blocking(true, failure);
   port = acceptor->local_endpoint(failure).port();
@@ -159,7 +161,7 @@ std::uint16_t HttpServer::port() const {
 }
 
 int HttpServer::open_connections() const {
-  return state_->shared->connections;
+  return state_->shared->connections - state_->shared->lingering;
 }
 
 void HttpServer::drain(Clock::duration grace) {

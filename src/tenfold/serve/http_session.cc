@@ -23,7 +23,6 @@ constexpr std::size_t kBufferBytes = std::size_t{16} << 10;
 constexpr std::size_t kMostDiscarded = std::size_t{32} << 20;
 constexpr Clock::duration kLinger = std::chrono::seconds(2);
 constexpr Clock::duration kHeartbeat = std::chrono::seconds(10);
-constexpr double kSlowestReader = 64 * 1024;  // bytes a second that a client must read to keep its connection
 
 std::string_view reason_phrase(int status) {
   switch (status) {
@@ -82,7 +81,8 @@ const std::string& date_header() {
   return text;
 }
 
-std::string response_head(const Response& response, const HttpShared& shared, bool keep, bool stream, bool chunked) {
+std::string response_head(
+    const Response& response, const HttpShared& shared, bool keep, bool stream, bool chunked) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason_phrase(response.status));
   if (!response.content_type.empty()) head += "Content-Type: " + response.content_type + "\r\n";
   if (chunked) {
@@ -109,8 +109,8 @@ Session::Session(Socket socket,
       shared_(std::move(shared)),
       counted_(counted),
       timer_(loop_->context.get_executor()),
-      buffer_(std::max<std::size_t>(kBufferBytes, 2 * static_cast<std::size_t>(shared_->options.limits.header_bytes))) {
-}
+      buffer_(std::max<std::size_t>(kBufferBytes,
+                                    2 * static_cast<std::size_t>(shared_->options.limits.header_bytes))) {}
 
 void Session::start() {
   loop_->sessions.insert(this);
@@ -216,14 +216,18 @@ void Session::process_buffer() {
     if (filled_ == buffer_.size()) {  // one line of a chunked body that does not end
       throw HttpError(400,
                       "http.malformed",
-                      {.what = "the request is not HTTP/1.1", .seen = "a line without an end", .remedy = "use an HTTP client"});
+                      {.what = "the request is not HTTP/1.1",
+                       .seen = "a line without an end",
+                       .remedy = "use an HTTP client"});
     }
     read();
   } catch (const Error& error) {
     refuse(parser_->reason(), error);
   } catch (const std::bad_alloc&) {
-    refuse(RejectReason::kMemory,
-           HttpError(503, "http.memory", {.what = "not enough memory for the request", .remedy = "try again later"}));
+    refuse(
+        RejectReason::kMemory,
+        HttpError(
+            503, "http.memory", {.what = "not enough memory for the request", .remedy = "try again later"}));
   }
 }
 
@@ -297,8 +301,9 @@ void Session::write(Response response, bool keep) {
   count_request(response.status);
   out_head_ = response_head(response, *shared_, keep, false, false);
   out_body_ = head_request_ ? std::string() : std::move(response.body);
-  arm(Clock::now() + to_duration(shared_->options.limits.deadline +
-                                 static_cast<double>(out_body_.size()) / kSlowestReader));
+  arm(Clock::now() +
+      to_duration(shared_->options.limits.deadline +
+                  static_cast<double>(out_body_.size()) / shared_->options.limits.reading_rate));
   asio::async_write(socket_,
                     std::array{asio::buffer(out_head_), asio::buffer(out_body_)},
                     [self = shared_from_this(), keep](const error_code& failure, std::size_t) {
@@ -318,6 +323,7 @@ void Session::on_written(const error_code& failure, bool keep) {
 // read and thrown away for a moment.
 void Session::linger() {
   state_ = State::kLingering;
+  if (counted_) ++shared_->lingering;
   parser_.reset();
   error_code ignored;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
@@ -326,7 +332,8 @@ void Session::linger() {
   read();
 }
 
-void Session::begin_stream(const std::shared_ptr<SessionExchange>& exchange, std::shared_ptr<SessionStream> stream) {
+void Session::begin_stream(const std::shared_ptr<SessionExchange>& exchange,
+                           std::shared_ptr<SessionStream> stream) {
   if (state_ != State::kHandling || exchange_.lock() != exchange) {
     stream->client_gone();
     return;
@@ -396,23 +403,25 @@ void Session::on_timer() {
 void Session::on_timeout() {
   switch (state_) {
     case State::kReading:
-      return refuse(RejectReason::kTimeout,
-                    HttpError(408,
-                              "http.timeout",
-                              {.what = "the request did not arrive in time",
-                               .wanted = fmt::format("all of it within {} s", shared_->options.limits.deadline),
-                               .remedy = "send it faster"}));
+      return refuse(
+          RejectReason::kTimeout,
+          HttpError(408,
+                    "http.timeout",
+                    {.what = "the request did not arrive in time",
+                     .wanted = fmt::format("all of it within {} s", shared_->options.limits.deadline),
+                     .remedy = "send it faster"}));
     case State::kHandling: {
       const auto exchange = exchange_.lock();
       std::string path = exchange ? exchange->request().path : "";
       if (exchange) exchange->request_stop(true);
       if (shared_->observer != nullptr) shared_->observer->rejected(RejectReason::kTimeout);
-      return write(error_response(HttpError(503,
-                                            "serve.deadline",
-                                            {.what = "the answer was not ready within the deadline of the request",
-                                             .remedy = "ask for less, or try again when the server is less busy"}),
-                                  path),
-                   parser_->keep_alive());
+      return write(
+          error_response(HttpError(503,
+                                   "serve.deadline",
+                                   {.what = "the answer was not ready within the deadline of the request",
+                                    .remedy = "ask for less, or try again when the server is less busy"}),
+                         path),
+          parser_->keep_alive());
     }
     case State::kStreaming:
       if (stream_writing_) return close();  // the client does not read
@@ -428,6 +437,7 @@ void Session::drain(Clock::duration grace) {
 
 void Session::close() {
   if (state_ == State::kClosed) return;
+  if (counted_ && state_ == State::kLingering) --shared_->lingering;
   state_ = State::kClosed;
   loop_->sessions.erase(this);
   if (counted_) {

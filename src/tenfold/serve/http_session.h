@@ -30,7 +30,8 @@ struct HttpShared {
   BodyBudget budget;
   std::string fixed_headers;  // of every response, with line ends
   std::atomic<int> connections{0};
-  std::atomic<int> refusals{0};  // connections beyond the limit that are being told
+  std::atomic<int> refusals{0};   // connections beyond the limit that are being told
+  std::atomic<int> lingering{0};  // answered for the last time, waiting for the client to close
   std::atomic<int> streams{0};
   std::atomic<bool> draining{false};
 };

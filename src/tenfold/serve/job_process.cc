@@ -105,12 +105,17 @@ pid_t spawn(const std::vector<std::string>& words, int out, int err) {
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &standard);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   std::vector<std::string> arguments = words;
   std::vector<std::string> environment = child_environment();
   pid_t pid = -1;
-  const int error = ::posix_spawn(
-      &pid, arguments[0].c_str(), &actions, &attributes, pointers(arguments).data(), pointers(environment).data());
+  const int error = ::posix_spawn(&pid,
+                                  arguments[0].c_str(),
+                                  &actions,
+                                  &attributes,
+                                  pointers(arguments).data(),
+                                  pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) fail(arguments[0], error);

@@ -14,7 +14,7 @@
 namespace tenfold::serve {
 
 struct JobProcessOptions {
-  std::vector<std::string> arguments;  // arguments[0] is a path
+  std::vector<std::string> arguments;       // arguments[0] is a path
   std::chrono::milliseconds grace{30'000};  // between SIGTERM and SIGKILL
   std::chrono::milliseconds tick{250};
   std::size_t output_limit = std::size_t{16} << 20;  // of standard output; what is beyond is dropped

@@ -42,9 +42,10 @@ std::string make_run_name(const JobSpec& spec) {
 }
 
 HttpError unknown_job(const std::string& id) {
-  return HttpError(404,
-                   "jobs.unknown_job",
-                   {.what = "there is no job of this id", .seen = printable(id, 64), .remedy = "see /api/jobs"});
+  return HttpError(
+      404,
+      "jobs.unknown_job",
+      {.what = "there is no job of this id", .seen = printable(id, 64), .remedy = "see /api/jobs"});
 }
 
 }  // namespace
@@ -108,8 +109,8 @@ JobManager::~JobManager() {
 }
 
 JobManager::RecordPtr JobManager::find(const std::string& id) const {
-  const auto found =
-      std::find_if(records_.begin(), records_.end(), [&](const RecordPtr& record) { return record->id == id; });
+  const auto found = std::find_if(
+      records_.begin(), records_.end(), [&](const RecordPtr& record) { return record->id == id; });
   if (found == records_.end()) throw unknown_job(id);
   return *found;
 }
@@ -124,7 +125,8 @@ std::string JobManager::start(JobSpec spec) {
                      .wanted = "letters, digits, '.', '_' and '-', at most 64"});
   }
   std::error_code ignored;
-  if (!spec.resume && std::filesystem::exists(std::filesystem::symlink_status(options_.runs / spec.run, ignored))) {
+  if (!spec.resume &&
+      std::filesystem::exists(std::filesystem::symlink_status(options_.runs / spec.run, ignored))) {
     throw HttpError(409,
                     "jobs.run_exists",
                     {.what = "a run of this name is there already",
@@ -138,8 +140,8 @@ std::string JobManager::start(JobSpec spec) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) throw HttpError(503, "serve.stopping", {.what = "the server is stopping"});
-    const auto open = static_cast<std::size_t>(
-        std::count_if(records_.begin(), records_.end(), [](const RecordPtr& each) { return !each->is_over(); }));
+    const auto open = static_cast<std::size_t>(std::count_if(
+        records_.begin(), records_.end(), [](const RecordPtr& each) { return !each->is_over(); }));
     if (open > options_.waiting) {
       throw HttpError(503,
                       "jobs.queue_full",
@@ -151,7 +153,9 @@ std::string JobManager::start(JobSpec spec) {
     const bool same_run = std::any_of(records_.begin(), records_.end(), [&](const RecordPtr& each) {
       return !each->is_over() && each->spec.run == record->spec.run;
     });
-    if (same_run) throw HttpError(409, "jobs.run_exists", {.what = "a job of this run is not over yet", .seen = record->spec.run});
+    if (same_run)
+      throw HttpError(
+          409, "jobs.run_exists", {.what = "a job of this run is not over yet", .seen = record->spec.run});
     records_.push_front(record);
     while (records_.size() > options_.history && records_.back()->is_over()) records_.pop_back();
     set_state(record, JobState::kWaiting);
@@ -185,8 +189,8 @@ std::string JobManager::describe_all() const {
 
 std::size_t JobManager::active() const {
   const std::lock_guard lock(mutex_);
-  return static_cast<std::size_t>(
-      std::count_if(records_.begin(), records_.end(), [](const RecordPtr& each) { return !each->is_over(); }));
+  return static_cast<std::size_t>(std::count_if(
+      records_.begin(), records_.end(), [](const RecordPtr& each) { return !each->is_over(); }));
 }
 
 void JobManager::add_event(const RecordPtr& record, std::string event, std::string data) {
@@ -212,7 +216,9 @@ void JobManager::set_state(const RecordPtr& record, JobState state) {
   record->listeners.clear();  // closes them
 }
 
-void JobManager::subscribe(const std::string& id, std::uint64_t last_id, std::shared_ptr<EventStream> stream) {
+void JobManager::subscribe(const std::string& id,
+                           std::uint64_t last_id,
+                           std::shared_ptr<EventStream> stream) {
   const std::lock_guard lock(mutex_);
   const RecordPtr record = find(id);
   for (const JobEvent& event : record->events) {
@@ -248,7 +254,8 @@ std::string JobManager::prepare_folder(const RecordPtr& record) const {
   FileSystem& files = real_file_system();
   const Path folder = options_.runs / record->spec.run;
   if (std::filesystem::is_symlink(folder)) {
-    throw Error(ErrorClass::kFile, "file.symlink", {.what = "the run folder is a link", .seen = folder.string()});
+    throw Error(
+        ErrorClass::kFile, "file.symlink", {.what = "the run folder is a link", .seen = folder.string()});
   }
   files.make_directories(folder);
   const Path config = folder / "job.toml";
@@ -279,8 +286,16 @@ void JobManager::run(const RecordPtr& record) {
   try {
     JobProcessOptions process;
     process.grace = options_.grace;
-    process.arguments = {options_.program, spec.system, spec.verb, "--config", prepare_folder(record),
-                         "--out", (options_.runs / spec.run).string(), "--seed", std::to_string(spec.seed), "--json"};
+    process.arguments = {options_.program,
+                         spec.system,
+                         spec.verb,
+                         "--config",
+                         prepare_folder(record),
+                         "--out",
+                         (options_.runs / spec.run).string(),
+                         "--seed",
+                         std::to_string(spec.seed),
+                         "--json"};
     std::uint64_t offset = 0;
     const JobProcessEnd end = run_job_process(
         process,
@@ -317,10 +332,7 @@ void JobManager::finish(const RecordPtr& record, int exit_code, const std::strin
     add_event(record, "result", text.size() <= kEventBytes ? text : dump({{"run", record->spec.run}}));
   }
   const bool stopped = record->stop.requested();
-  set_state(record,
-            stopped          ? JobState::kStopped
-            : exit_code == 0 ? JobState::kFinished
-                             : JobState::kFailed);
+  set_state(record, stopped ? JobState::kStopped : exit_code == 0 ? JobState::kFinished : JobState::kFailed);
 }
 
 void JobManager::shut_down() {
@@ -336,16 +348,27 @@ void JobManager::shut_down() {
 namespace {
 
 JobSpec read_spec(const json& body, const VerbApi& verbs) {
-  if (!body.is_object()) throw HttpError(400, "jobs.bad_request", {.what = "the body is no object", .wanted = "an object with system and verb"});
-  static const std::vector<std::string> kKeys = {"system", "verb", "config", "preset", "seed", "run", "resume"};
+  if (!body.is_object())
+    throw HttpError(400,
+                    "jobs.bad_request",
+                    {.what = "the body is no object", .wanted = "an object with system and verb"});
+  static const std::vector<std::string> kKeys = {
+      "system", "verb", "config", "preset", "seed", "run", "resume"};
   for (const auto& [key, value] : body.items()) {
     if (std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end()) continue;
-    throw HttpError(400, "jobs.bad_request", {.what = "unknown field", .seen = printable(key, 60), .wanted = "one of " + join(kKeys, ", ")});
+    throw HttpError(
+        400,
+        "jobs.bad_request",
+        {.what = "unknown field", .seen = printable(key, 60), .wanted = "one of " + join(kKeys, ", ")});
   }
   const auto text = [&](const char* key) {
     const auto found = body.find(key);
     if (found == body.end()) return std::string();
-    if (!found->is_string()) throw HttpError(400, "jobs.bad_request", {.what = std::string(key) + " is no text", .seen = found->type_name(), .wanted = "a text"});
+    if (!found->is_string())
+      throw HttpError(
+          400,
+          "jobs.bad_request",
+          {.what = std::string(key) + " is no text", .seen = found->type_name(), .wanted = "a text"});
     return found->get<std::string>();
   };
   JobSpec spec;
@@ -354,12 +377,14 @@ JobSpec read_spec(const json& body, const VerbApi& verbs) {
   spec.run = text("run");
   if (const auto seed = body.find("seed"); seed != body.end()) {
     if (!seed->is_number_unsigned() || seed->get<std::uint64_t>() > std::uint64_t{INT64_MAX}) {
-      throw HttpError(400, "jobs.bad_request", {.what = "seed cannot be read", .wanted = "an integer of 0 or more"});
+      throw HttpError(
+          400, "jobs.bad_request", {.what = "seed cannot be read", .wanted = "an integer of 0 or more"});
     }
     spec.seed = seed->get<std::uint64_t>();
   }
   if (const auto resume = body.find("resume"); resume != body.end()) {
-    if (!resume->is_boolean()) throw HttpError(400, "jobs.bad_request", {.what = "resume cannot be read", .wanted = "true or false"});
+    if (!resume->is_boolean())
+      throw HttpError(400, "jobs.bad_request", {.what = "resume cannot be read", .wanted = "true or false"});
     spec.resume = resume->get<bool>();
   }
   const VerbApi::Found found = verbs.find(spec.system, spec.verb);
@@ -396,8 +421,16 @@ void subscribe(JobManager& jobs, const ExchangePtr& exchange, const std::string&
 
 }  // namespace
 
-void add_jobs(Router& router, JobManager& jobs, const VerbApi& verbs, Dispatcher& calls, const Scrubber& scrubber, const Limits& limits) {
-  const auto add = [&](std::string method, std::string pattern, RouteDoc doc, std::function<void(const ExchangePtr&, const PathValues&)> handle) {
+void add_jobs(Router& router,
+              JobManager& jobs,
+              const VerbApi& verbs,
+              Dispatcher& calls,
+              const Scrubber& scrubber,
+              const Limits& limits) {
+  const auto add = [&](std::string method,
+                       std::string pattern,
+                       RouteDoc doc,
+                       std::function<void(const ExchangePtr&, const PathValues&)> handle) {
     Route route;
     route.method = std::move(method);
     route.pattern = std::move(pattern);
@@ -409,15 +442,22 @@ void add_jobs(Router& router, JobManager& jobs, const VerbApi& verbs, Dispatcher
   RouteDoc start{"jobs", "start a verb as a job"};
   start.body_schema = kJobSchema;
   start.failures = {404, 409};
-  add("POST", "/api/jobs", start, [&jobs, &verbs, &calls, &scrubber, limits](const ExchangePtr& exchange, const PathValues&) {
-    submit_call(calls, scrubber, exchange, [&jobs, &verbs, limits](const ExchangePtr& waiting) {
-      const std::string id = jobs.start(read_spec(parse_request_json(waiting->take_body(), limits), verbs));
-      respond_text(waiting, jobs.describe(id), 202);
-    });
-  });
-  add("GET", "/api/jobs", {"jobs", "jobs, newest first"}, [&jobs](const ExchangePtr& exchange, const PathValues&) {
-    respond_text(exchange, jobs.describe_all());
-  });
+  add("POST",
+      "/api/jobs",
+      start,
+      [&jobs, &verbs, &calls, &scrubber, limits](const ExchangePtr& exchange, const PathValues&) {
+        submit_call(calls, scrubber, exchange, [&jobs, &verbs, limits](const ExchangePtr& waiting) {
+          const std::string id =
+              jobs.start(read_spec(parse_request_json(waiting->take_body(), limits), verbs));
+          respond_text(waiting, jobs.describe(id), 202);
+        });
+      });
+  add("GET",
+      "/api/jobs",
+      {"jobs", "jobs, newest first"},
+      [&jobs](const ExchangePtr& exchange, const PathValues&) {
+        respond_text(exchange, jobs.describe_all());
+      });
   RouteDoc one{"jobs", "one job"};
   one.failures = {404};
   add("GET", "/api/jobs/{id}", one, [&jobs](const ExchangePtr& exchange, const PathValues& values) {

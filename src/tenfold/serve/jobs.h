@@ -22,10 +22,10 @@
 namespace tenfold::serve {
 
 struct JobOptions {
-  std::string program;  // of this tool: run as `program SYSTEM VERB --config ... --out ... --json`
-  Path runs;            // folder of the run folders; made when the first job starts
-  std::size_t waiting = 1;   // jobs that may wait while one runs
-  std::size_t history = 32;  // finished jobs that are remembered
+  std::string program;        // of this tool: run as `program SYSTEM VERB --config ... --out ... --json`
+  Path runs;                  // folder of the run folders; made when the first job starts
+  std::size_t waiting = 1;    // jobs that may wait while one runs
+  std::size_t history = 32;   // finished jobs that are remembered
   std::size_t events = 2000;  // of one job that can be read again
   std::chrono::milliseconds grace{30'000};  // for a job that is told to stop
 };
@@ -35,8 +35,8 @@ struct JobSpec {
   std::string verb;
   std::string config_toml;  // one table
   std::uint64_t seed = 1;
-  std::string run;             // name of its folder; empty: one is made
-  bool resume = false;         // the folder may exist: a run that is continued
+  std::string run;              // name of its folder; empty: one is made
+  bool resume = false;          // the folder may exist: a run that is continued
   std::vector<UploadPtr> held;  // uploads its configuration names
 };
 
@@ -100,6 +100,11 @@ class JobManager {
 
 // POST /api/jobs {"system", "verb", "config", "preset", "seed", "run", "resume"}, GET /api/jobs, /api/jobs/{id},
 // /api/jobs/{id}/events (server-sent events), DELETE /api/jobs/{id}.
-void add_jobs(Router& router, JobManager& jobs, const VerbApi& verbs, Dispatcher& calls, const Scrubber& scrubber, const Limits& limits);
+void add_jobs(Router& router,
+              JobManager& jobs,
+              const VerbApi& verbs,
+              Dispatcher& calls,
+              const Scrubber& scrubber,
+              const Limits& limits);
 
 }  // namespace tenfold::serve

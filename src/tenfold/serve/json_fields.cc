@@ -83,20 +83,20 @@ bool read(const json& value, std::vector<Item>& target) {
 }
 
 [[noreturn]] void throw_file(const BoundField& field) {
-  throw HttpError(403,
-                  "serve.file_field",
-                  {.what = fmt::format("{} names a file of the server", field.path),
-                   .seen = "a value from a client",
-                   .wanted = field.info.file == FileUse::kRead ? "upload:ID of a file sent to /api/uploads"
-                                                               : "no value",
-                   .remedy = field.info.file == FileUse::kRead ? "send the file to /api/uploads first"
-                                                               : "leave it out"});
+  throw HttpError(
+      403,
+      "serve.file_field",
+      {.what = fmt::format("{} names a file of the server", field.path),
+       .seen = "a value from a client",
+       .wanted = field.info.file == FileUse::kRead ? "upload:ID of a file sent to /api/uploads" : "no value",
+       .remedy = field.info.file == FileUse::kRead ? "send the file to /api/uploads first" : "leave it out"});
 }
 
 // Lets `resolve` turn the client's word into a path, or refuses.
 void resolve_files(const BoundField& field, const ResolveFile& resolve) {
   if (field.info.file == FileUse::kNone) return;
-  if (!resolve || field.info.file == FileUse::kRuns || field.info.file == FileUse::kRunProgram) throw_file(field);
+  if (!resolve || field.info.file == FileUse::kRuns || field.info.file == FileUse::kRunProgram)
+    throw_file(field);
   if (auto* const* one = std::get_if<std::string*>(&field.ref)) {
     if (!(*one)->empty()) **one = resolve(field, **one);
   } else if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.ref)) {
@@ -118,16 +118,18 @@ void apply_object(const config::Fields& fields,
     const std::string path = prefix + key;
     if (path.size() > kLongestKey) throw_unknown(fields, path);
     if (const BoundField* field = fields.find(path)) {
-      const bool fits = std::visit([&value = value](auto* target) { return read(value, *target); }, field->ref);
+      const bool fits =
+          std::visit([&value = value](auto* target) { return read(value, *target); }, field->ref);
       if (!fits) throw_type(*field, value);
       config::check(*field, kOrigin);
       resolve_files(*field, resolve);
       continue;
     }
     const std::vector<std::string> names = fields.paths();
-    const bool table = value.is_object() && std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-                         return name.starts_with(path + ".");
-                       });
+    const bool table =
+        value.is_object() && std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+          return name.starts_with(path + ".");
+        });
     if (!table) throw_unknown(fields, path);
     apply_object(fields, value, path + ".", resolve);
   }
@@ -192,7 +194,9 @@ void apply_json(const config::Fields& fields, const json& object, const ResolveF
   apply_object(fields, object, "", resolve);
 }
 
-void apply_query(const config::Fields& fields, const std::vector<TextPair>& query, const ResolveFile& resolve) {
+void apply_query(const config::Fields& fields,
+                 const std::vector<TextPair>& query,
+                 const ResolveFile& resolve) {
   for (const auto& [key, value] : query) {
     const BoundField* field = key.size() > kLongestKey ? nullptr : fields.find(key);
     if (field == nullptr) throw_unknown(fields, key);

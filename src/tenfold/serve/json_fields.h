@@ -29,7 +29,9 @@ using ResolveFile = std::function<std::string(const config::BoundField& field, c
 void apply_json(const config::Fields& fields, const nlohmann::json& object, const ResolveFile& resolve);
 
 // The same from texts, as on the command line.
-void apply_query(const config::Fields& fields, const std::vector<TextPair>& query, const ResolveFile& resolve);
+void apply_query(const config::Fields& fields,
+                 const std::vector<TextPair>& query,
+                 const ResolveFile& resolve);
 
 // Ranges with FieldInfo::served_max, required fields. Throws Error(kConfig).
 void check_served(const config::Fields& fields);

@@ -22,8 +22,9 @@ struct Limits {
   std::int64_t queue = 32;    // requests that wait, a model or service each
   std::int64_t batch = 16;    // rows of one request and of one call of a model
   std::int64_t json_depth = 32;
-  double deadline = 10.0;  // of a request, from its first byte to the last byte of work
-  double idle = 15.0;      // a connection without a request
+  double deadline = 10.0;         // of a request, from its first byte to the last byte of work
+  double idle = 15.0;             // a connection without a request
+  double reading_rate = 65536.0;  // bytes a second that a client must read of its answer, beside the deadline
 
   void visit_fields(auto&& field) {
     field("json_bytes", json_bytes, {.help = "largest JSON body", .unit = "bytes", .min = 1024, .max = 1e9});
@@ -43,6 +44,12 @@ struct Limits {
     field("deadline",
           deadline,
           {.help = "of a request, from its first byte on", .unit = "s", .min = 0.05, .max = 3600});
+    field("reading_rate",
+          reading_rate,
+          {.help = "slowest client that still gets its whole answer",
+           .unit = "bytes/s",
+           .min = 1,
+           .max = 1e12});
     field("idle", idle, {.help = "a connection without a request", .unit = "s", .min = 0.05, .max = 3600});
   }
 };

@@ -11,10 +11,8 @@
 
 #include <array>
 #include <atomic>
+#include <fstream>
 #include <map>
-
-#include "tenfold/base/file_system.h"
-#include "tenfold/base/strings.h"
 
 namespace tenfold::serve {
 namespace {
@@ -28,16 +26,14 @@ const Histogram::BucketBoundaries kSeconds = {
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 const Histogram::BucketBoundaries kRows = {1, 2, 4, 8, 12, 16, 32, 64};
 
-// Resident bytes of this process; 0 where /proc is missing.
+// Resident bytes of this process; 0 where /proc is missing. (A file of /proc has no size, so base/file_system.h cannot
+// read it.)
 double resident_bytes() {
-  try {
-    const std::string text = read_text_file("/proc/self/statm", 4096);
-    const std::vector<std::string> parts = split(text, ' ');
-    const auto pages = parts.size() > 1 ? parse_integer(parts[1]) : std::nullopt;
-    return pages ? static_cast<double>(*pages) * static_cast<double>(::sysconf(_SC_PAGESIZE)) : 0.0;
-  } catch (const Error&) {
-    return 0.0;
-  }
+  std::ifstream file("/proc/self/statm");
+  double total = 0.0;
+  double resident = 0.0;
+  file >> total >> resident;
+  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
 double cpu_seconds() {
@@ -53,8 +49,10 @@ double cpu_seconds() {
 
 struct ServerMetrics::State {
   prometheus::Registry registry;
-  Family<Counter>& requests =
-      prometheus::BuildCounter().Name("tenfold_requests_total").Help("Responses by status code.").Register(registry);
+  Family<Counter>& requests = prometheus::BuildCounter()
+                                  .Name("tenfold_requests_total")
+                                  .Help("Responses by status code.")
+                                  .Register(registry);
   Family<Counter>& rejections = prometheus::BuildCounter()
                                     .Name("tenfold_rejected_total")
                                     .Help("Requests that were refused, by reason.")
@@ -64,8 +62,11 @@ struct ServerMetrics::State {
                                    .Help("From the first byte of a request to its answer.")
                                    .Register(registry)
                                    .Add({}, kSeconds);
-  Gauge& connections =
-      prometheus::BuildGauge().Name("tenfold_connections").Help("Open connections.").Register(registry).Add({});
+  Gauge& connections = prometheus::BuildGauge()
+                           .Name("tenfold_connections")
+                           .Help("Open connections.")
+                           .Register(registry)
+                           .Add({});
   Family<Gauge>& queue_length =
       prometheus::BuildGauge().Name("tenfold_queue_length").Help("Waiting requests.").Register(registry);
   Family<Histogram>& queue_seconds = prometheus::BuildHistogram()

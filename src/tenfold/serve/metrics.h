@@ -27,7 +27,7 @@ class ServerMetrics final : public HttpObserver {
   void model_loaded(const std::string& model, bool loaded);
 
   std::uint64_t answered() const;  // responses so far
-  std::string text() const;  // with the process's memory and processor time, as Prometheus names them
+  std::string text() const;        // with the process's memory and processor time, as Prometheus names them
 
  private:
   struct State;

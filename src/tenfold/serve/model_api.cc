@@ -34,9 +34,10 @@ const systems::ApiRoute& find_route(const Model& model, const std::string& path)
   for (const systems::ApiRoute& route : model.routes()) {
     if (route.path == path) return route;
   }
-  throw HttpError(404,
-                  "serve.unknown_route",
-                  {.what = "the model has no such route", .seen = printable(path, 64), .remedy = "see /api/models"});
+  throw HttpError(
+      404,
+      "serve.unknown_route",
+      {.what = "the model has no such route", .seen = printable(path, 64), .remedy = "see /api/models"});
 }
 
 }  // namespace

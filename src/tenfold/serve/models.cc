@@ -48,7 +48,8 @@ class InferJob final : public Job {
 QueueOptions queue_options(const systems::PredictorInfo& info, const ModelOptions& options) {
   QueueOptions queue;
   queue.capacity = static_cast<std::size_t>(options.limits.queue);
-  queue.batch_rows = std::max<std::size_t>(1, std::min(info.max_batch, static_cast<std::size_t>(options.limits.batch)));
+  queue.batch_rows =
+      std::max<std::size_t>(1, std::min(info.max_batch, static_cast<std::size_t>(options.limits.batch)));
   queue.delay = info.max_batch <= 1 ? Clock::duration::zero()
                                     : to_duration(options.batch_delay.value_or(info.max_delay));
   return queue;
@@ -140,10 +141,11 @@ void Model::run(std::vector<std::unique_ptr<Job>> jobs) {
 
 Model& ModelStore::add(systems::Service service) {
   const std::string name = service.predictor->info().name;
-  const bool good = !name.empty() && name.size() <= 64 && name != "." && name != ".." &&
-                    std::all_of(name.begin(), name.end(), [](char c) {
-                      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-                    });
+  const bool good =
+      !name.empty() && name.size() <= 64 && name != "." && name != ".." &&
+      std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+      });
   const std::lock_guard lock(mutex_);
   if (!good || models_.contains(name)) {
     throw Error(ErrorClass::kUsage,
@@ -153,7 +155,8 @@ Model& ModelStore::add(systems::Service service) {
                  .wanted = "different names of lower-case letters, digits, '-', '_' and '.'",
                  .remedy = "rename the folder of the bundle"});
   }
-  return *models_.emplace(name, std::make_unique<Model>(std::move(service), options_, metrics_)).first->second;
+  return *models_.emplace(name, std::make_unique<Model>(std::move(service), options_, metrics_))
+              .first->second;
 }
 
 Model* ModelStore::find(std::string_view name) const {
@@ -172,7 +175,8 @@ Model& ModelStore::get(std::string_view name) const {
                      .remedy = "see /api/models for the models of this server"});
   }
   if (!model->ready()) {
-    throw HttpError(503, "serve.not_ready", {.what = "the model is not ready yet", .remedy = "try again in a moment"});
+    throw HttpError(
+        503, "serve.not_ready", {.what = "the model is not ready yet", .remedy = "try again in a moment"});
   }
   return *model;
 }

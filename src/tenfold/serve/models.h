@@ -18,7 +18,7 @@ namespace tenfold::serve {
 
 struct ModelOptions {
   Limits limits;
-  int workers = 1;                   // calls of one model at the same time
+  int workers = 1;                    // calls of one model at the same time
   std::optional<double> batch_delay;  // s, instead of the model's own
 };
 
@@ -50,7 +50,8 @@ class Model {
 
 class ModelStore {
  public:
-  ModelStore(ModelOptions options, ServerMetrics& metrics) : options_(std::move(options)), metrics_(metrics) {}
+  ModelStore(ModelOptions options, ServerMetrics& metrics)
+      : options_(std::move(options)), metrics_(metrics) {}
 
   // Throws Error(kUsage, "serve.model_name") when the name is taken or is none for a URL.
   Model& add(systems::Service service);

@@ -37,10 +37,11 @@ Json parameters(const Route& route) {
                     {"schema", {{"type", "string"}}}});
   }
   for (const RouteParameter& parameter : route.doc.query) {
-    list.push_back({{"name", parameter.name},
-                    {"in", "query"},
-                    {"description", parameter.help},
-                    {"schema", parameter.schema.empty() ? Json{{"type", "string"}} : Json::parse(parameter.schema)}});
+    list.push_back(
+        {{"name", parameter.name},
+         {"in", "query"},
+         {"description", parameter.help},
+         {"schema", parameter.schema.empty() ? Json{{"type", "string"}} : Json::parse(parameter.schema)}});
   }
   return list;
 }
@@ -87,7 +88,8 @@ Json components() {
   Json flat = error_fields();
   flat["error"] = {{"type", "string"}};
   const auto response = [](const Json& schema) {
-    return Json{{"description", "refused or failed"}, {"content", {{"application/json", {{"schema", schema}}}}}};
+    return Json{{"description", "refused or failed"},
+                {"content", {{"application/json", {{"schema", schema}}}}}};
   };
   return {{"responses",
            {{"Error",

@@ -62,12 +62,13 @@ void infer(ModelStore& models, Dispatcher& calls, const ExchangePtr& exchange, c
   check_version(model, values);
   std::string body = exchange->take_body();
   if (body.size() <= kInlineBytes) return model.infer(exchange, body);
-  calls.submit(exchange,
-               fmt::format("parse {}", static_cast<const void*>(exchange.get())),
-               1,
-               std::make_unique<CallJob>(exchange, [&model, body = std::move(body)](const ExchangePtr& waiting) {
-                 model.infer(waiting, body);
-               }));
+  calls.submit(
+      exchange,
+      fmt::format("parse {}", static_cast<const void*>(exchange.get())),
+      1,
+      std::make_unique<CallJob>(exchange, [&model, body = std::move(body)](const ExchangePtr& waiting) {
+        model.infer(waiting, body);
+      }));
 }
 
 Route health(std::string path, std::string summary, std::function<void(const ExchangePtr&)> handle) {
@@ -75,7 +76,9 @@ Route health(std::string path, std::string summary, std::function<void(const Exc
   route.pattern = std::move(path);
   route.open = true;
   route.doc = {"inference", std::move(summary)};
-  route.handle = [handle = std::move(handle)](const ExchangePtr& exchange, const PathValues&) { handle(exchange); };
+  route.handle = [handle = std::move(handle)](const ExchangePtr& exchange, const PathValues&) {
+    handle(exchange);
+  };
   return route;
 }
 
@@ -83,10 +86,12 @@ void add_health(Router& router, const std::function<bool()>& ready) {
   router.add(health("/v2/health/live", "the process runs", [](const ExchangePtr& exchange) {
     respond(exchange, {{"live", true}});
   }));
-  router.add(health("/v2/health/ready", "all models answer, and the server is not stopping", [ready](const ExchangePtr& exchange) {
-    const bool now = ready();
-    respond(exchange, {{"ready", now}}, now ? 200 : 503);
-  }));
+  router.add(health("/v2/health/ready",
+                    "all models answer, and the server is not stopping",
+                    [ready](const ExchangePtr& exchange) {
+                      const bool now = ready();
+                      respond(exchange, {{"ready", now}}, now ? 200 : 503);
+                    }));
   Route server;
   server.pattern = "/v2";
   server.doc = {"inference", "name and version of the server"};

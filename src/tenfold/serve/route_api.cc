@@ -28,7 +28,9 @@ bool wants_events(const Request& request) {
   return request.header("accept").find("text/event-stream") != std::string_view::npos;
 }
 
-systems::RouteCall prepare(const ExchangePtr& exchange, const systems::ApiRoute& route, const Limits& limits) {
+systems::RouteCall prepare(const ExchangePtr& exchange,
+                           const systems::ApiRoute& route,
+                           const Limits& limits) {
   systems::RouteCall call = route.prepare();
   const std::string body = exchange->take_body();
   apply_json(call.fields, body.empty() ? json::object() : parse_request_json(body, limits), {});
@@ -85,7 +87,9 @@ void add_api_route(Router& router,
   router.add(std::move(added));
 }
 
-void submit_route(const ExchangePtr& exchange, const systems::ApiRoute& route, const RouteServices& services) {
+void submit_route(const ExchangePtr& exchange,
+                  const systems::ApiRoute& route,
+                  const RouteServices& services) {
   const bool streams = route.streams && wants_events(exchange->request());
   submit_call(streams ? services.streams : services.calls,
               services.scrubber,

@@ -95,17 +95,16 @@ std::size_t body_limit(const Route& route, const Request& request, const Limits&
   const bool csv = route.body == BodyKind::kCsv || route.body == BodyKind::kJsonOrCsv;
   if (json && is_json(request)) return static_cast<std::size_t>(limits.json_bytes);
   if (csv && is_csv(request)) return static_cast<std::size_t>(limits.media_bytes);
-  throw HttpError(
-      415,
-      "http.content_type",
-      {.what = "the body has a type that this path does not take",
-       .seen = request.header("content-type").empty() ? "no Content-Type"
-                                                      : printable(request.header("content-type")),
-       .wanted = route.body == BodyKind::kNone ? "no body"
-                 : json && csv                 ? "application/json or text/csv"
-                 : json                        ? "application/json"
-                                               : "text/csv",
-       .remedy = "set the header Content-Type"});
+  throw HttpError(415,
+                  "http.content_type",
+                  {.what = "the body has a type that this path does not take",
+                   .seen = request.header("content-type").empty() ? "no Content-Type"
+                                                                  : printable(request.header("content-type")),
+                   .wanted = route.body == BodyKind::kNone ? "no body"
+                             : json && csv                 ? "application/json or text/csv"
+                             : json                        ? "application/json"
+                                                           : "text/csv",
+                   .remedy = "set the header Content-Type"});
 }
 
 }  // namespace tenfold::serve

@@ -77,7 +77,8 @@ std::optional<FolderEntry> entry_of(const RunPlace& place, const Folder& folder)
   if (!folder.open()) return std::nullopt;
   const Path own = std::filesystem::path(place.root).lexically_normal();
   std::string name = place.child;
-  if (name.empty()) name = own.has_filename() ? own.filename().string() : own.parent_path().filename().string();
+  if (name.empty())
+    name = own.has_filename() ? own.filename().string() : own.parent_path().filename().string();
   FolderEntry entry{name, place, FolderKind::kRun, members_of(folder)};
   if (has(entry.members, "manifest.json")) {
     entry.kind = FolderKind::kBundle;
@@ -120,14 +121,19 @@ json to_json(const FolderEntry& entry) {
   return object;
 }
 
-std::uint64_t number(const Request& request, std::string_view name, std::uint64_t fallback, std::uint64_t most) {
+std::uint64_t number(const Request& request,
+                     std::string_view name,
+                     std::uint64_t fallback,
+                     std::uint64_t most) {
   const std::string* text = request.parameter(name);
   if (text == nullptr) return fallback;
   const auto value = parse_integer(*text);
   if (value && *value >= 0) return std::min<std::uint64_t>(static_cast<std::uint64_t>(*value), most);
   throw HttpError(400,
                   "serve.bad_word",
-                  {.what = std::string(name) + " cannot be read", .seen = printable(*text, 40), .wanted = "an integer of 0 or more"});
+                  {.what = std::string(name) + " cannot be read",
+                   .seen = printable(*text, 40),
+                   .wanted = "an integer of 0 or more"});
 }
 
 }  // namespace
@@ -140,7 +146,8 @@ std::vector<FolderEntry> RunLibrary::scan() const {
   const auto add = [&](FolderEntry entry) {
     if (entries.size() == kMostEntries) return;
     const std::string base = entry.name;
-    for (int copy = 2; !names.insert(entry.name).second; ++copy) entry.name = fmt::format("{}~{}", base, copy);
+    for (int copy = 2; !names.insert(entry.name).second; ++copy)
+      entry.name = fmt::format("{}~{}", base, copy);
     entries.push_back(std::move(entry));
   };
   for (const Path& path : folders_) {
@@ -218,20 +225,27 @@ MetricRows RunLibrary::metrics(const RunPlace& run, std::uint64_t after, std::si
 }
 
 void add_runs(Router& router, const RunLibrary& library, Dispatcher& calls, const Scrubber& scrubber) {
-  const auto add = [&](std::string pattern, RouteDoc doc, std::function<void(const ExchangePtr&, const PathValues&)> handle) {
+  const auto add = [&](std::string pattern,
+                       RouteDoc doc,
+                       std::function<void(const ExchangePtr&, const PathValues&)> handle) {
     Route route;
     route.pattern = std::move(pattern);
     route.doc = std::move(doc);
-    route.handle = [&calls, &scrubber, handle = std::move(handle)](const ExchangePtr& exchange, const PathValues& values) {
-      submit_call(calls, scrubber, exchange, [handle, values](const ExchangePtr& waiting) { handle(waiting, values); });
+    route.handle = [&calls, &scrubber, handle = std::move(handle)](const ExchangePtr& exchange,
+                                                                   const PathValues& values) {
+      submit_call(calls, scrubber, exchange, [handle, values](const ExchangePtr& waiting) {
+        handle(waiting, values);
+      });
     };
     router.add(std::move(route));
   };
-  add("/api/runs", {"runs", "run folders and bundles of this server"}, [&library](const ExchangePtr& exchange, const PathValues&) {
-    json list = json::array();
-    for (const FolderEntry& entry : library.scan()) list.push_back(to_json(entry));
-    respond_json(exchange, {{"runs", list}});
-  });
+  add("/api/runs",
+      {"runs", "run folders and bundles of this server"},
+      [&library](const ExchangePtr& exchange, const PathValues&) {
+        json list = json::array();
+        for (const FolderEntry& entry : library.scan()) list.push_back(to_json(entry));
+        respond_json(exchange, {{"runs", list}});
+      });
   RouteDoc one{"runs", "configuration and result of a run"};
   one.failures = {404};
   add("/api/runs/{name}", one, [&library](const ExchangePtr& exchange, const PathValues& values) {
@@ -241,13 +255,15 @@ void add_runs(Router& router, const RunLibrary& library, Dispatcher& calls, cons
       const std::string key = std::string(member).substr(0, std::string(member).find('.'));
       if (has(entry.members, member)) object[key] = json_member(entry, member, kMemberLimit);
     }
-    if (has(entry.members, "config.toml")) object["config"] = RunLibrary::read(entry, "config.toml", kMemberLimit);
+    if (has(entry.members, "config.toml"))
+      object["config"] = RunLibrary::read(entry, "config.toml", kMemberLimit);
     respond_json(exchange, object);
   });
-  RouteDoc metrics{"runs",
-                   "rows of metrics.jsonl",
-                   {{"after", "byte to begin at: `next` of the answer before", R"({"type":"integer","minimum":0})"},
-                    {"limit", "most rows", R"({"type":"integer","minimum":1,"maximum":5000})"}}};
+  RouteDoc metrics{
+      "runs",
+      "rows of metrics.jsonl",
+      {{"after", "byte to begin at: `next` of the answer before", R"({"type":"integer","minimum":0})"},
+       {"limit", "most rows", R"({"type":"integer","minimum":1,"maximum":5000})"}}};
   metrics.failures = {404};
   add("/api/runs/{name}/metrics", metrics, [&library](const ExchangePtr& exchange, const PathValues& values) {
     const Request& request = exchange->request();
@@ -263,15 +279,18 @@ void add_runs(Router& router, const RunLibrary& library, Dispatcher& calls, cons
   RouteDoc file{"runs", "one file of a run: config.toml, metrics.jsonl, result.json, run.json"};
   file.answer = "application/octet-stream";
   file.failures = {404};
-  add("/api/runs/{name}/files/{member}", file, [&library](const ExchangePtr& exchange, const PathValues& values) {
-    const FolderEntry entry = library.find(values.at("name"));
-    const std::string& member = values.at("member");
-    Response response;
-    response.content_type = member.ends_with(".json") ? "application/json" : "text/plain; charset=utf-8";
-    response.body = RunLibrary::read(entry, member, 4 * kMemberLimit);
-    response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + safe_name(member, "file") + "\"");
-    exchange->respond(std::move(response));
-  });
+  add("/api/runs/{name}/files/{member}",
+      file,
+      [&library](const ExchangePtr& exchange, const PathValues& values) {
+        const FolderEntry entry = library.find(values.at("name"));
+        const std::string& member = values.at("member");
+        Response response;
+        response.content_type = member.ends_with(".json") ? "application/json" : "text/plain; charset=utf-8";
+        response.body = RunLibrary::read(entry, member, 4 * kMemberLimit);
+        response.headers.emplace_back("Content-Disposition",
+                                      "attachment; filename=\"" + safe_name(member, "file") + "\"");
+        exchange->respond(std::move(response));
+      });
 }
 
 }  // namespace tenfold::serve

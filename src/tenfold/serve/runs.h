@@ -44,8 +44,8 @@ class RunLibrary {
   // Folders that do not exist yet are skipped when they are looked at.
   explicit RunLibrary(std::vector<Path> folders);
 
-  std::vector<FolderEntry> scan() const;                         // by name; at most 1,000
-  FolderEntry find(std::string_view name) const;                 // throws HttpError(404, "serve.unknown_run")
+  std::vector<FolderEntry> scan() const;          // by name; at most 1,000
+  FolderEntry find(std::string_view name) const;  // throws HttpError(404, "serve.unknown_run")
   // A member's text. Throws HttpError(404, "serve.unknown_member"), Error(kFile) as io::InputFile::open_member and
   // "file.too_large".
   static std::string read(const FolderEntry& entry, const std::string& member, std::uint64_t limit);

@@ -83,7 +83,8 @@ std::optional<double> asked_timeout(const Request& request) {
   const std::string_view text = request.header("x-timeout-ms");
   if (text.empty()) return std::nullopt;
   const auto milliseconds = parse_integer(text);
-  if (milliseconds && *milliseconds >= 1 && *milliseconds <= 3'600'000) return 1e-3 * static_cast<double>(*milliseconds);
+  if (milliseconds && *milliseconds >= 1 && *milliseconds <= 3'600'000)
+    return 1e-3 * static_cast<double>(*milliseconds);
   throw HttpError(400,
                   "http.bad_timeout",
                   {.what = "X-Timeout-Ms cannot be read",
@@ -101,7 +102,9 @@ struct Server::State {
   void add_routes();
   void add_machine_routes();
   void load(const std::function<void(std::string_view)>& progress);
-  void load_bundle(const FolderEntry& entry, bool named, const std::function<void(std::string_view)>& progress);
+  void load_bundle(const FolderEntry& entry,
+                   bool named,
+                   const std::function<void(std::string_view)>& progress);
   void add_model(systems::Service service, const std::function<void(std::string_view)>& progress);
 
   const ServeOptions options;
@@ -156,7 +159,8 @@ Server::State::State(ServeOptions the_options, ServeParts the_parts)
     JobOptions job_options;
     job_options.program = parts.program;
     job_options.runs = options.runs;
-    job_options.grace = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * std::max(0.5, options.drain - 1)));
+    job_options.grace =
+        std::chrono::milliseconds(static_cast<std::int64_t>(1000 * std::max(0.5, options.drain - 1)));
     jobs = std::make_unique<JobManager>(job_options, scrubber);
   }
   add_routes();
@@ -182,9 +186,11 @@ HeadVerdict Server::State::judge(const Request& request) const {
     }
     const Router::Match match = router.match(request.method, request.path);
     if (!match.route->open) guard.check_token(request);
-    const bool has_body = !request.header("content-length").empty() || !request.header("transfer-encoding").empty();
+    const bool has_body =
+        !request.header("content-length").empty() || !request.header("transfer-encoding").empty();
     const bool empty = request.header("content-length") == "0";
-    if ((has_body && !empty) || match.route->method == "POST") verdict.body_limit = body_limit(*match.route, request, limits);
+    if ((has_body && !empty) || match.route->method == "POST")
+      verdict.body_limit = body_limit(*match.route, request, limits);
     verdict.deadline = asked_timeout(request);
     if (verdict.deadline) verdict.deadline = std::min(*verdict.deadline, limits.deadline);
   } catch (const Error& error) {
@@ -260,7 +266,8 @@ void Server::State::add_machine_routes() {
   router.add(std::move(document));
 }
 
-void Server::State::add_model(systems::Service service, const std::function<void(std::string_view)>& progress) {
+void Server::State::add_model(systems::Service service,
+                              const std::function<void(std::string_view)>& progress) {
   Model& model = models.add(std::move(service));
   if (progress) progress("warming up " + model.info().name);
   model.warm_up();
@@ -333,8 +340,7 @@ std::uint16_t Server::port() const {
 
 std::string Server::url() const {
   const std::string& host = state_->options.host;
-  return fmt::format(
-      "http://{}:{}/", host.find(':') == std::string::npos ? host : "[" + host + "]", port());
+  return fmt::format("http://{}:{}/", host.find(':') == std::string::npos ? host : "[" + host + "]", port());
 }
 
 std::uint64_t Server::run(const StopToken& stop) {

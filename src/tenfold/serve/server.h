@@ -38,15 +38,24 @@ struct ServeOptions {
            .file = config::FileUse::kRead});
     field("port", port, {.help = "to listen on; 0: a free one", .min = 0, .max = 65535});
     field("host", host, {.help = "address to listen on; others than this machine need --token"});
-    field("token", token, {.help = "that every client must send; better TENFOLD_SET_TOKEN than the command line"});
+    field("token",
+          token,
+          {.help = "that every client must send; better TENFOLD_SET_TOKEN than the command line"});
     field("allow_host", allow_host, {.help = "other names under which clients may reach the server"});
     field("runs", runs, {.help = "folder for the runs of jobs", .file = config::FileUse::kRuns});
-    field("workers", workers, {.help = "calls of a model at the same time; 0: one a core", .min = 0, .max = 1024});
+    field("workers",
+          workers,
+          {.help = "calls of a model at the same time; 0: one a core", .min = 0, .max = 1024});
     field("io_threads", io_threads, {.help = "threads that read and write", .min = 1, .max = 64});
     field("batch_delay",
           batch_delay,
-          {.help = "longest wait for a fuller batch; -1: as each model says", .unit = "s", .min = -1, .max = 10});
-    field("drain", drain, {.help = "longest time for the end of open requests", .unit = "s", .min = 0, .max = 3600});
+          {.help = "longest wait for a fuller batch; -1: as each model says",
+           .unit = "s",
+           .min = -1,
+           .max = 10});
+    field("drain",
+          drain,
+          {.help = "longest time for the end of open requests", .unit = "s", .min = 0, .max = 3600});
     field("address_file",
           address_file,
           {.help = "file that gets the address once the server is ready", .file = config::FileUse::kWrite});
@@ -57,9 +66,9 @@ struct ServeOptions {
 // What the program around it brings.
 struct ServeParts {
   std::vector<systems::System> systems;
-  std::vector<systems::Verb> commands;  // of the program itself that clients may call
-  std::string program;                  // path of this tool, for jobs; empty: no jobs
-  std::vector<Path> shipped;            // folders of bundles that come with the program
+  std::vector<systems::Verb> commands;   // of the program itself that clients may call
+  std::string program;                   // path of this tool, for jobs; empty: no jobs
+  std::vector<Path> shipped;             // folders of bundles that come with the program
   std::vector<systems::Service> models;  // beside those of systems and bundles
 };
 

@@ -13,18 +13,19 @@ void add_file(Router& router, const std::string& path, const std::string& name, 
   route.pattern = path;
   route.doc = {"page", "the file " + name + " of the page"};
   route.doc.answer = content_type_of(name);
-  route.handle = [type = content_type_of(name), content, tag = "\"" + sha256_hex(content).substr(0, 16) + "\""](
-                     const ExchangePtr& exchange, const PathValues&) {
-    Response response;
-    response.content_type = type;
-    response.headers = {{"ETag", tag}, {"Cache-Control", "no-cache"}};
-    if (exchange->request().header("if-none-match") == tag) {
-      response.status = 304;
-    } else {
-      response.body = content;
-    }
-    exchange->respond(std::move(response));
-  };
+  route.handle =
+      [type = content_type_of(name), content, tag = "\"" + sha256_hex(content).substr(0, 16) + "\""](
+          const ExchangePtr& exchange, const PathValues&) {
+        Response response;
+        response.content_type = type;
+        response.headers = {{"ETag", tag}, {"Cache-Control", "no-cache"}};
+        if (exchange->request().header("if-none-match") == tag) {
+          response.status = 304;
+        } else {
+          response.body = content;
+        }
+        exchange->respond(std::move(response));
+      };
   router.add(std::move(route));
 }
 

@@ -43,7 +43,8 @@ std::string decode_path(std::string_view raw) {
     const bool root = segment.empty() && raw.size() == 1;
     if (root) return "/";
     if (segment.empty() || segment == "." || segment == ".." ||
-        segment.find_first_of("/\\") != std::string::npos || has_control(segment) || !is_valid_utf8(segment)) {
+        segment.find_first_of("/\\") != std::string::npos || has_control(segment) ||
+        !is_valid_utf8(segment)) {
       fail("http.bad_path", "the path of the request is not accepted", raw);
     }
     path += "/" + segment;

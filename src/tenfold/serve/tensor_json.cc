@@ -42,7 +42,8 @@ std::string brief(const json& value) {
 void check_keys(const json& object, std::initializer_list<std::string_view> known, const std::string& place) {
   for (const auto& [key, value] : object.items()) {
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      fail("infer.field", place + " has an unknown field", printable(key, 60), "one of the protocol's fields");
+      fail(
+          "infer.field", place + " has an unknown field", printable(key, 60), "one of the protocol's fields");
     }
   }
 }
@@ -75,7 +76,11 @@ std::vector<std::int64_t> read_shape(const json& value, const TensorSpec& spec, 
   for (const json& size : value) {
     const bool good = size.is_number_integer() && size.get<std::int64_t>() >= 1 &&
                       size.get<std::int64_t>() <= std::numeric_limits<std::int32_t>::max();
-    if (!good) fail("infer.shape", "the shape of " + spec.name + " has a bad size", brief(size), "an integer of 1 or more");
+    if (!good)
+      fail("infer.shape",
+           "the shape of " + spec.name + " has a bad size",
+           brief(size),
+           "an integer of 1 or more");
     shape.push_back(size.get<std::int64_t>());
   }
   for (std::size_t i = 0; i < spec.shape.size(); ++i) {
@@ -87,7 +92,8 @@ std::vector<std::int64_t> read_shape(const json& value, const TensorSpec& spec, 
   }
   std::vector<std::size_t> row(shape.begin() + 1, shape.end());
   const auto elements = checked::product<std::size_t>(row);
-  if (!elements) fail("infer.shape", "the shape of " + spec.name + " is too large", shape_text(shape), "fewer elements");
+  if (!elements)
+    fail("infer.shape", "the shape of " + spec.name + " is too large", shape_text(shape), "fewer elements");
   row_elements = *elements;
   return shape;
 }
@@ -100,7 +106,8 @@ class ElementWriter {
 
   // Flat, or nested as the shape says.
   void read(const json& data, std::span<const std::int64_t> shape) {
-    if (!data.is_array()) fail("infer.data", "the data of " + spec_.name + " is no list", brief(data), "a list");
+    if (!data.is_array())
+      fail("infer.data", "the data of " + spec_.name + " is no list", brief(data), "a list");
     const bool nested = shape.size() > 1 && !data.empty() && data.front().is_array();
     if (nested) {
       read_nested(data, shape);
@@ -248,7 +255,10 @@ void read_input(const json& input,
   check_keys(input, {"name", "shape", "datatype", "data", "parameters"}, "the input " + spec.name);
   const std::string datatype = text_member(input, "datatype", "the input " + spec.name);
   if (datatype != to_string(spec.type)) {
-    fail("infer.datatype", "the input " + spec.name + " has another type", printable(datatype, 40), std::string(to_string(spec.type)));
+    fail("infer.datatype",
+         "the input " + spec.name + " has another type",
+         printable(datatype, 40),
+         std::string(to_string(spec.type)));
   }
   std::size_t row_elements = 0;
   const std::vector<std::int64_t> shape =
@@ -258,12 +268,18 @@ void read_input(const json& input,
   // An element takes at least two bytes of JSON: a shape beyond that is a lie, found before any memory is taken.
   const auto total = checked::mul(row_elements, static_cast<std::size_t>(shape.front()));
   if (!total || *total > static_cast<std::size_t>(limits.json_bytes)) {
-    fail("infer.shape", "the shape of " + spec.name + " is larger than a request can be", shape_text(shape), "fewer elements");
+    fail("infer.shape",
+         "the shape of " + spec.name + " is larger than a request can be",
+         shape_text(shape),
+         "fewer elements");
   }
   const auto rows = static_cast<std::size_t>(shape.front());
   if (index == 0) request.items.resize(rows);
   if (rows != request.items.size()) {
-    fail("infer.shape", "the inputs differ in their batch", std::to_string(rows), std::to_string(request.items.size()));
+    fail("infer.shape",
+         "the inputs differ in their batch",
+         std::to_string(rows),
+         std::to_string(request.items.size()));
   }
   std::vector<Tensor*> tensors;
   for (systems::PredictItem& item : request.items) {
@@ -284,7 +300,8 @@ void read_outputs(const json& root, const PredictorInfo& info, InferRequest& req
     fail("infer.output", "outputs is no list of this model's outputs", brief(*outputs), "a list of names");
   }
   for (const json& output : *outputs) {
-    if (!output.is_object()) fail("infer.output", "an output is no object", brief(output), "an object with name");
+    if (!output.is_object())
+      fail("infer.output", "an output is no object", brief(output), "an object with name");
     check_keys(output, {"name", "parameters"}, "an output");
     const std::string name = text_member(output, "name", "an output");
     const auto spec = std::find_if(
@@ -395,7 +412,8 @@ InferRequest parse_infer_request(std::string_view body, const PredictorInfo& inf
   check_keys(root, {"id", "inputs", "outputs", "parameters"}, "the request");
   InferRequest request;
   if (root.contains("id")) request.id = text_member(root, "id", "the request");
-  if (request.id.size() > kLongestId) fail("infer.field", "id is too long", std::to_string(request.id.size()), "at most 256 bytes");
+  if (request.id.size() > kLongestId)
+    fail("infer.field", "id is too long", std::to_string(request.id.size()), "at most 256 bytes");
   const json& inputs = member(root, "inputs", "the request");
   if (!inputs.is_array() || inputs.size() != info.inputs.size()) {
     fail("infer.input",
@@ -414,7 +432,8 @@ InferRequest parse_infer_request(std::string_view body, const PredictorInfo& inf
 std::string format_infer_response(const InferRequest& request,
                                   const PredictorInfo& info,
                                   std::span<const systems::PredictAnswer> answers) {
-  std::string out = fmt::format(R"({{"model_name":{},"model_version":{},)", quoted(info.name), quoted(info.version));
+  std::string out =
+      fmt::format(R"({{"model_name":{},"model_version":{},)", quoted(info.name), quoted(info.version));
   if (!request.id.empty()) out += R"("id":)" + quoted(request.id) + ",";
   out += R"("outputs":[)";
   for (const std::size_t index : request.outputs) {
@@ -428,7 +447,8 @@ std::string format_infer_response(const InferRequest& request,
                    fmt::join(shape, ","));
     for (const systems::PredictAnswer& answer : answers) {
       const Tensor& tensor = answer.outputs.at(index);
-      check_internal(tensor.shape == first.shape && tensor.type == first.type, "a model's rows differ in shape");
+      check_internal(tensor.shape == first.shape && tensor.type == first.type,
+                     "a model's rows differ in shape");
       append_elements(out, tensor);
     }
     if (out.back() == ',') out.pop_back();

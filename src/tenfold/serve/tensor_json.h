@@ -17,18 +17,20 @@
 namespace tenfold::serve {
 
 struct InferRequest {
-  std::string id;                                  // the client's; echoed
-  std::vector<systems::PredictItem> items;         // one a row of the batch axis
-  std::vector<std::size_t> outputs;                // indices into PredictorInfo::outputs, in the order asked for
-  std::string group;                               // equal for requests that may run in one batch: shapes and parameters
-  std::optional<double> timeout;                   // s, from parameters.timeout (microseconds, as other servers have it)
+  std::string id;                           // the client's; echoed
+  std::vector<systems::PredictItem> items;  // one a row of the batch axis
+  std::vector<std::size_t> outputs;         // indices into PredictorInfo::outputs, in the order asked for
+  std::string group;              // equal for requests that may run in one batch: shapes and parameters
+  std::optional<double> timeout;  // s, from parameters.timeout (microseconds, as other servers have it)
 };
 
 // Throws HttpError 413: "serve.batch_too_large", "json.too_large", "json.too_deep", "json.too_many_nodes"; Error(kData):
 // the other codes of io/json.h, "infer.field" (unknown or missing, wrong kind), "infer.input" (name, twice, missing),
 // "infer.datatype", "infer.shape", "infer.data" (count, nesting, a value that is no element), "infer.output";
 // Error(kConfig): those of json_fields.h for parameters.
-InferRequest parse_infer_request(std::string_view body, const systems::PredictorInfo& info, const Limits& limits);
+InferRequest parse_infer_request(std::string_view body,
+                                 const systems::PredictorInfo& info,
+                                 const Limits& limits);
 
 // The response body. The answers must have no errors. Throws Error(kData, "predict.not_finite") for NaN and infinities,
 // which JSON does not have.

@@ -26,8 +26,8 @@ std::string random_id() {
 std::string safe_name(std::string_view name, std::string_view fallback) {
   std::string safe;
   for (char c : name) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-                       c == '_' || c == '-';
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '.' || c == '_' || c == '-';
     if (safe.empty() && (c == '.' || !plain)) continue;
     safe += plain ? c : '-';
     if (safe.size() == 64) break;
@@ -65,7 +65,8 @@ UploadPtr UploadStore::store(std::string_view name, std::string_view content) {
   const Path file = folder_ / id / safe_name(name, "upload");
   FileSystem& files = real_file_system();
   files.make_directories(file.parent_path());
-  auto upload = std::make_shared<const Upload>(id, file, content.size());  // removes the folder if writing fails
+  auto upload =
+      std::make_shared<const Upload>(id, file, content.size());  // removes the folder if writing fails
   const std::unique_ptr<WritableFile> out = files.create(file);
   out->write(std::as_bytes(std::span(content.data(), content.size())));
   out->close();
@@ -82,7 +83,8 @@ void UploadStore::keep(UploadPtr upload) {
     ++count;
     bytes += (*each)->bytes();
     const auto next = std::next(each);
-    if (count > 1 && (count > limits_.count || bytes > limits_.bytes)) dropped.splice(dropped.end(), kept_, each);
+    if (count > 1 && (count > limits_.count || bytes > limits_.bytes))
+      dropped.splice(dropped.end(), kept_, each);
     each = next;
   }
 }

@@ -24,7 +24,8 @@ std::string safe_name(std::string_view name, std::string_view fallback);
 // Removed from the disk with its last owner.
 class Upload {
  public:
-  Upload(std::string id, Path file, std::size_t bytes) : id_(std::move(id)), file_(std::move(file)), bytes_(bytes) {}
+  Upload(std::string id, Path file, std::size_t bytes)
+      : id_(std::move(id)), file_(std::move(file)), bytes_(bytes) {}
   Upload(const Upload&) = delete;
   Upload& operator=(const Upload&) = delete;
   ~Upload();

@@ -64,7 +64,9 @@ CallWords split_query(const std::vector<TextPair>& query) {
       if (!seed || *seed < 0) {
         throw HttpError(400,
                         "serve.bad_word",
-                        {.what = "seed cannot be read", .seen = printable(value, 40), .wanted = "an integer of 0 or more"});
+                        {.what = "seed cannot be read",
+                         .seen = printable(value, 40),
+                         .wanted = "an integer of 0 or more"});
       }
       words.seed = static_cast<std::uint64_t>(*seed);
     } else if (key == "preset") {
@@ -73,9 +75,10 @@ CallWords split_query(const std::vector<TextPair>& query) {
       words.file = value;
     } else if (key == "format") {
       if (value != "json" && value != "text") {
-        throw HttpError(400,
-                        "serve.bad_word",
-                        {.what = "format is not known", .seen = printable(value, 40), .wanted = "json or text"});
+        throw HttpError(
+            400,
+            "serve.bad_word",
+            {.what = "format is not known", .seen = printable(value, 40), .wanted = "json or text"});
       }
       words.format = value;
     } else {
@@ -116,16 +119,17 @@ void submit_call(Dispatcher& calls,
                  std::function<void(const ExchangePtr&)> call) {
   // A group of its own: calls never share a batch.
   const std::string group = fmt::format("{}", static_cast<const void*>(exchange.get()));
-  calls.submit(exchange,
-               group,
-               1,
-               std::make_unique<CallJob>(exchange, [&scrubber, call = std::move(call)](const ExchangePtr& waiting) {
-                 try {
-                   call(waiting);
-                 } catch (...) {
-                   waiting->respond(error_response(std::current_exception(), waiting->request().path, scrubber));
-                 }
-               }));
+  calls.submit(
+      exchange,
+      group,
+      1,
+      std::make_unique<CallJob>(exchange, [&scrubber, call = std::move(call)](const ExchangePtr& waiting) {
+        try {
+          call(waiting);
+        } catch (...) {
+          waiting->respond(error_response(std::current_exception(), waiting->request().path, scrubber));
+        }
+      }));
 }
 
 VerbApi::VerbApi(Options options, UploadStore& uploads, Dispatcher& calls, const Scrubber& scrubber)
@@ -179,13 +183,16 @@ ResolveFile VerbApi::resolver(std::vector<UploadPtr>& held) const {
   };
 }
 
-void VerbApi::apply_preset(const Found& found, const config::Fields& fields, const std::string& preset) const {
+void VerbApi::apply_preset(const Found& found,
+                           const config::Fields& fields,
+                           const std::string& preset) const {
   if (preset.empty()) return;
   std::vector<std::string> tables;
   for (const systems::Verb& verb : found.system->verbs) tables.push_back(verb.name);
   std::vector<std::string> names;
   for (const systems::Preset& each : found.system->presets) {
-    if (each.name == preset) return config::apply_toml(fields, each.toml, found.verb->name, tables, "preset " + preset);
+    if (each.name == preset)
+      return config::apply_toml(fields, each.toml, found.verb->name, tables, "preset " + preset);
     names.push_back(each.name);
   }
   throw Error(ErrorClass::kConfig,
@@ -224,7 +231,9 @@ void VerbApi::run(const ExchangePtr& exchange, const Found& found) const {
       return field.info.file == FileUse::kRead;
     });
     if (table == all.end()) {
-      throw HttpError(415, "http.content_type", {.what = "this verb reads no table", .seen = "text/csv", .wanted = "application/json"});
+      throw HttpError(415,
+                      "http.content_type",
+                      {.what = "this verb reads no table", .seen = "text/csv", .wanted = "application/json"});
     }
     held.push_back(uploads_.store("upload.csv", exchange->take_body()));
     config::set_from_text(*table, held.back()->file().string(), "request");
@@ -247,16 +256,20 @@ void VerbApi::run(const ExchangePtr& exchange, const Found& found) const {
   if (!words.file.empty()) {
     const auto file = files.files().find((context.out / words.file).string());
     if (file == files.files().end()) {
-      throw HttpError(404, "serve.unknown_file", {.what = "the result has no such file", .seen = printable(words.file, 80)});
+      throw HttpError(404,
+                      "serve.unknown_file",
+                      {.what = "the result has no such file", .seen = printable(words.file, 80)});
     }
     response.content_type = content_type_of(words.file);
     response.body = file->second;
-    response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + safe_name(words.file, "result") + "\"");
+    response.headers.emplace_back("Content-Disposition",
+                                  "attachment; filename=\"" + safe_name(words.file, "result") + "\"");
   } else if (words.format == "text") {
     response.content_type = "text/plain; charset=utf-8";
     response.body = scrubber_.clean(outcome.text);
   } else {
-    response.body = scrubber_.clean(outcome.json->dump(-1, ' ', false, json::error_handler_t::replace)) + "\n";
+    response.body =
+        scrubber_.clean(outcome.json->dump(-1, ' ', false, json::error_handler_t::replace)) + "\n";
   }
   exchange->respond(std::move(response));
 }

@@ -34,9 +34,10 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 }
 
 bool fits(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& wanted) {
-  return std::equal(shape.begin(), shape.end(), wanted.begin(), wanted.end(), [](std::int64_t a, std::int64_t b) {
-    return a > 0 && (b < 0 || a == b);
-  });
+  return std::equal(
+      shape.begin(), shape.end(), wanted.begin(), wanted.end(), [](std::int64_t a, std::int64_t b) {
+        return a > 0 && (b < 0 || a == b);
+      });
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ struct PredictorInfo {
   std::string system;    // "dsi"
   std::string platform;  // "tenfold_dsi"
   std::string version = "1";
-  std::string summary;   // one line
+  std::string summary;  // one line
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
   std::function<ParameterSet()> parameters;  // empty: none

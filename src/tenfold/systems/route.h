@@ -40,8 +40,8 @@ struct RouteCall {
 };
 
 struct ApiRoute {
-  std::string path;     // "generate": one segment
-  std::string summary;  // one line
+  std::string path;      // "generate": one segment
+  std::string summary;   // one line
   bool streams = false;  // may send events when the client accepts text/event-stream; then without a deadline
   std::function<RouteCall()> prepare;
 };

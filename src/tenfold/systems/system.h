@@ -101,7 +101,7 @@ struct System {
   std::vector<Claim> claims;                      // for `reproduce`
   std::function<report::Section(Context&)> demo;  // for `tenfold demo`; at most 60 s
   std::vector<ApiRoute> routes;                   // POST /api/<system>/<path>
-  std::function<Service()> service;               // a model that `tenfold serve` offers without a bundle; may be empty
+  std::function<Service()> service;  // a model that `tenfold serve` offers without a bundle; may be empty
   // What a bundle of this system offers, named `name`; empty: its bundles cannot be served. Loads and checks everything, so
   // that a bundle that changes on disk later changes nothing.
   std::function<Service(const io::BundleReader& bundle, const std::string& name)> open_bundle;

@@ -31,17 +31,22 @@ struct PlotOptions {
     filter.visit_fields(field);
     rule.visit_fields(field);
     bootstrap.visit_fields(field);
+    field("file",
+          file,
+          {.help = "picture to write, .svg or .png; inside --out when that is given",
+           .affects_result = false,
+           .file = config::FileUse::kWrite});
     field(
-        "file",
-        file,
-        {.help = "picture to write, .svg or .png; inside --out when that is given", .affects_result = false,
-         .file = config::FileUse::kWrite});
-    field("run",
-          run,
-          {.help = "run.json of a training run to draw as a star", .file = config::FileUse::kRead});
-    field("runs", runs, {.help = "folder whose runs/*/run.json are drawn as stars", .file = config::FileUse::kRuns});
-    field("width", width, {.help = "of the picture", .unit = "pixels", .min = 200, .max = 8000, .served_max = 4000});
-    field("height", height, {.help = "of the picture", .unit = "pixels", .min = 150, .max = 8000, .served_max = 4000});
+        "run", run, {.help = "run.json of a training run to draw as a star", .file = config::FileUse::kRead});
+    field("runs",
+          runs,
+          {.help = "folder whose runs/*/run.json are drawn as stars", .file = config::FileUse::kRuns});
+    field("width",
+          width,
+          {.help = "of the picture", .unit = "pixels", .min = 200, .max = 8000, .served_max = 4000});
+    field("height",
+          height,
+          {.help = "of the picture", .unit = "pixels", .min = 150, .max = 8000, .served_max = 4000});
   }
 };
 

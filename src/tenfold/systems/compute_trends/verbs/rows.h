@@ -23,7 +23,9 @@ struct SourceOptions {
   bool skip_bad = false;
 
   void visit_fields(auto&& field) {
-    field("csv", csv, {.help = "table to read; the embedded 123 systems when left out",
+    field("csv",
+          csv,
+          {.help = "table to read; the embedded 123 systems when left out",
            .positional = true,
            .file = config::FileUse::kRead});
     field("columns",
