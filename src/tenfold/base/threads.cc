@@ -2,12 +2,14 @@
 #include "tenfold/base/threads.h"
 
 #include <sched.h>
+#include <unistd.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <mutex>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "tenfold/base/error.h"
+#include "tenfold/base/rank_environment.h"
 #include "tenfold/base/strings.h"
 
 namespace tenfold {
@@ -24,6 +27,7 @@ namespace {
 
 std::atomic<int> configured_threads{0};
 constexpr int kNoLimit = 1 << 20;
+constexpr int kMaxThreads = 1024;
 
 int affinity_cores() {
   cpu_set_t set;
@@ -68,8 +72,17 @@ int available_cores() {
   return std::min(affinity_cores(), cgroup_cores());
 }
 
+int default_thread_count() {
+  const char* variable = std::getenv("OMP_NUM_THREADS");
+  const std::string text = variable == nullptr ? "" : variable;  // "4" or, for nested loops, "4,2"
+  const auto wanted = parse_integer(trim(text.substr(0, text.find(','))));
+  if (wanted && *wanted >= 1) return static_cast<int>(std::min<long long>(*wanted, kMaxThreads));
+  const bool bound = affinity_cores() < ::sysconf(_SC_NPROCESSORS_ONLN);
+  return std::max(1, available_cores() / (bound ? 1 : local_world_size()));
+}
+
 void set_thread_count(int count) {
-  if (count < 1 || count > 1024) {
+  if (count < 1 || count > kMaxThreads) {
     throw Error(ErrorClass::kUsage,
                 "threads.out_of_range",
                 {.what = "the number of threads cannot be used",
@@ -86,8 +99,8 @@ void set_thread_count(int count) {
 int thread_count() {
   const int count = configured_threads.load(std::memory_order_relaxed);
   if (count > 0) return count;
-  static const int cores = available_cores();  // reads a file: not once a loop
-  return cores;
+  static const int default_count = default_thread_count();  // reads a file: not once a loop
+  return default_count;
 }
 
 void parallel_for(std::size_t count,

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tenfold/base/random.h"
+
 namespace tenfold::data {
 
 // Examples side by side. Which tensors there are, and their shapes, is the data set's promise.
@@ -19,12 +21,15 @@ struct Batch {
   std::int64_t size() const { return static_cast<std::int64_t>(ids.size()); }
 };
 
-// Key of the random numbers an example may use (crops, noise): the numbers of row `id` are those of
-// random::Generator(seed, hash(epoch, id)), so they depend neither on threads nor on the order of loading.
+// Key of the random numbers an example may use (crops, flips, noise).
 struct DrawKey {
   std::uint64_t seed = 0;
   std::int64_t epoch = 0;
 };
+
+// The random numbers of row `id` in this epoch, a pure function of the three: they depend neither on threads nor on the
+// order of loading. The stream is Philox4x32-10 of (epoch, id), so it meets no other stream of the seed but by chance.
+random::Generator example_draws(const DrawKey& key, std::int64_t id);
 
 // Const methods may be called from several threads at once.
 class Dataset {
@@ -36,5 +41,8 @@ class Dataset {
   // Names content and preparation: two data sets with one fingerprint give the same batches.
   virtual std::string fingerprint() const = 0;
 };
+
+// Throws Error(kInternal) for an id outside of [0, rows): the first line of every get().
+void check_rows(std::span<const std::int64_t> ids, std::int64_t rows);
 
 }  // namespace tenfold::data

@@ -11,20 +11,22 @@
 namespace tenfold::data {
 
 struct LoaderOptions {
-  int threads = 1;   // 0: load in next() itself
-  int prefetch = 2;  // batches kept ready a thread
+  int threads = 1;   // 0: load in next() itself; at most 256
+  int prefetch = 2;  // batches kept ready a thread, 1 to 1024
 };
 
 struct LoadedBatch {
-  Batch batch;
+  Batch batch;  // of this rank
   BatchPlan plan;
 };
 
 // The batches are the same for any number of threads. An exception of the data set reaches the caller of next() at its
-// place in the order, after which the loader must not be used.
+// place in the order, and again at each further call; state() stays before the batch that failed. The threads of the loader
+// use one core each: operators of LibTorch called by the data set do not start more. One caller at a time.
 class Loader {
  public:
-  // `dataset` must outlive the loader.
+  // `dataset` must outlive the loader. The order starts at the sampler's state. Throws Error(kConfig, "loader.bad_option")
+  // and, when the system gives no more threads, Error(kResource, "loader.no_threads").
   Loader(const Dataset& dataset, Sampler sampler, LoaderOptions options = {});
   ~Loader();
   Loader(const Loader&) = delete;
@@ -33,7 +35,8 @@ class Loader {
   LoadedBatch next();
   // Position after the last batch that was handed out, whatever was loaded ahead: what a checkpoint keeps.
   SamplerState state() const;
-  double waited_seconds() const;  // time next() spent waiting: 0 when loading keeps up
+  // Wall time next() spent waiting for batches, or loading them when there are no threads: near 0 when loading keeps up.
+  double waited_seconds() const;
 
  private:
   struct State;

@@ -389,7 +389,7 @@ JobSpec read_spec(const json& body, const VerbApi& verbs) {
   }
   const VerbApi::Found found = verbs.find(spec.system, spec.verb);
   const systems::VerbCall call = found.verb->prepare();
-  verbs.fill(found, call.fields, text("preset"), body.value("config", json::object()), spec.held);
+  verbs.fill(found, call.fields, text("preset"), body.value("config", json::object()), spec.held, true);
   spec.config_toml = config::to_toml(call.fields, spec.verb);
   return spec;
 }

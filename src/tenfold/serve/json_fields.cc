@@ -92,11 +92,12 @@ bool read(const json& value, std::vector<Item>& target) {
        .remedy = field.info.file == FileUse::kRead ? "send the file to /api/uploads first" : "leave it out"});
 }
 
-// Lets `resolve` turn the client's word into a path, or refuses.
-void resolve_files(const BoundField& field, const ResolveFile& resolve) {
-  if (field.info.file == FileUse::kNone) return;
-  if (!resolve || field.info.file == FileUse::kRuns || field.info.file == FileUse::kRunProgram)
-    throw_file(field);
+// Lets `resolve` turn the client's word into a path, or refuses. What the field held before (`own`: a default, or a value of
+// the server) may be sent back as it is.
+void resolve_files(const BoundField& field, const std::string& own, const ResolveFile& resolve) {
+  if (field.info.file == FileUse::kNone || config::to_toml_value(field.ref) == own) return;
+  const bool closed = field.info.file == FileUse::kRuns || field.info.file == FileUse::kRunProgram;
+  if (!resolve || closed) throw_file(field);
   if (auto* const* one = std::get_if<std::string*>(&field.ref)) {
     if (!(*one)->empty()) **one = resolve(field, **one);
   } else if (auto* const* list = std::get_if<std::vector<std::string>*>(&field.ref)) {
@@ -122,7 +123,7 @@ void apply_object(const config::Fields& fields,
           std::visit([&value = value](auto* target) { return read(value, *target); }, field->ref);
       if (!fits) throw_type(*field, value);
       config::check(*field, kOrigin);
-      resolve_files(*field, resolve);
+      resolve_files(*field, own, resolve);
       continue;
     }
     const std::vector<std::string> names = fields.paths();
@@ -200,9 +201,10 @@ void apply_query(const config::Fields& fields,
   for (const auto& [key, value] : query) {
     const BoundField* field = key.size() > kLongestKey ? nullptr : fields.find(key);
     if (field == nullptr) throw_unknown(fields, key);
+    const std::string own = config::to_toml_value(field->ref);
     config::set_from_text(*field, value, kOrigin);
     config::check(*field, kOrigin);
-    resolve_files(*field, resolve);
+    resolve_files(*field, own, resolve);
   }
 }
 

@@ -206,7 +206,8 @@ void VerbApi::fill(const Found& found,
                    const config::Fields& fields,
                    const std::string& preset,
                    const json& object,
-                   std::vector<UploadPtr>& held) const {
+                   std::vector<UploadPtr>& held,
+                   bool job) const {
   apply_preset(found, fields, preset);
   std::error_code ignored;
   const bool has_runs = std::filesystem::is_directory(options_.runs, ignored);
@@ -215,7 +216,7 @@ void VerbApi::fill(const Found& found,
     if (field.info.file == FileUse::kRuns && text != nullptr && has_runs) **text = options_.runs.string();
   }
   apply_json(fields, object, resolver(held));
-  check_served(fields);
+  job ? config::check_all(fields) : check_served(fields);
 }
 
 // In a worker thread: the whole of one request.
@@ -242,7 +243,7 @@ void VerbApi::run(const ExchangePtr& exchange, const Found& found) const {
   }
   apply_preset(found, call.fields, words.preset);
   apply_query(call.fields, words.rest, resolver(held));
-  fill(found, call.fields, "", object, held);
+  fill(found, call.fields, "", object, held, false);
 
   MemoryFiles files;
   systems::Context context;

@@ -34,12 +34,14 @@ class VerbApi {
   };
   Found find(const std::string& system, const std::string& verb) const;
 
-  // Fills the fields from preset and object as a request does; uploads in use are put into `held`.
+  // Fills the fields from preset and object as a request does; uploads in use are put into `held`. A job is not bound by
+  // FieldInfo::served_max.
   void fill(const Found& found,
             const config::Fields& fields,
             const std::string& preset,
             const nlohmann::json& object,
-            std::vector<UploadPtr>& held) const;
+            std::vector<UploadPtr>& held,
+            bool job) const;
 
  private:
   void add_verb(Router& router, const systems::System& system, const systems::Verb& verb);

@@ -60,6 +60,7 @@ struct Verb {
   std::vector<std::string> examples;  // command lines that work on embedded data; each is run by a test
   std::function<VerbCall()> prepare;
   Served served = Served::kCall;
+  bool whole_program = false;  // looks at every system, so only the half with LibTorch can answer it
 };
 
 // make_verb<FitOptions>("fit", "...", "...", {"tenfold trends fit"}, [](const FitOptions&, Context&) ->

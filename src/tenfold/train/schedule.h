@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Learning-rate schedules: a factor for the base rate as a function of the step, and one that looks at a metric.
+//
+// With step s from 0, warm-up w, t = s - w, T = steps - w, x = min(t / T, 1) and final factor f:
+//   s < w         s / w
+//   constant      1
+//   linear        1 - (1 - f) x
+//   cosine        f + (1 - f) (1 + cos(pi x)) / 2            Loshchilov & Hutter 2017, equation 5, without restarts
+//   inverse_sqrt  sqrt(max(w, 1) / max(s, w, 1))             Vaswani et al. 2017, section 5.3, scaled to 1 at the end of the warm-up
+//   exponential   exp(-k t)
+//   plateau       times plateau_factor at the first evaluation after `plateau_patience` ones without progress
 #pragma once
 
 #include <cstdint>
@@ -56,10 +65,11 @@ struct ScheduleState {
 
 class Schedule {
  public:
-  // `total_steps`: of the run. Throws Error(kConfig, "schedule.bad_option") when the warm-up is longer than the schedule.
+  // `total_steps`: of the run. Throws Error(kConfig, "schedule.bad_option") when the warm-up is longer than the schedule
+  // (linear, cosine: than its `steps`; else than the run) and "schedule.unknown" with the nearest name.
   Schedule(ScheduleOptions options, std::int64_t total_steps);
   double factor(std::int64_t step) const;  // step counts from 0
-  // Only "plateau" reacts. `lower_is_better`: of the metric.
+  // Only "plateau" reacts. `lower_is_better`: of the metric. A metric that is not finite is no progress.
   void evaluated(double metric, bool lower_is_better);
   const ScheduleState& state() const { return state_; }
   void restore(const ScheduleState& state) { state_ = state; }

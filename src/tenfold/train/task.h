@@ -30,7 +30,7 @@ class TrainTask {
  public:
   virtual ~TrainTask() = default;
 
-  virtual std::string system() const = 0;  // name in bundles and on the chart: "forward-gradient"
+  virtual std::string system_name() const = 0;  // name in bundles and on the chart: "forward-gradient"
   virtual torch::nn::Module& module() = 0;
   virtual const data::Dataset& train_set() const = 0;
 

@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -44,6 +47,55 @@ class Threads : public testing::Test {
 TEST_F(Threads, AvailableCoresIsAtLeastOneAndTheDefault) {
   EXPECT_GE(available_cores(), 1);
   EXPECT_LE(available_cores(), std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+}
+
+// One environment variable for the time of a test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    value == nullptr ? ::unsetenv(name) : ::setenv(name, value, 1);
+  }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+  ~Variable() { old_ ? ::setenv(name_, old_->c_str(), 1) : ::unsetenv(name_); }
+
+ private:
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+TEST_F(Threads, DefaultFollowsOmpNumThreads) {
+  const std::pair<const char*, int> cases[] = {{"3", 3}, {"5,2", 5}, {" 7 ", 7}, {"100000", 1024}};
+  for (const auto& [text, wanted] : cases) {
+    const Variable variable("OMP_NUM_THREADS", text);
+    EXPECT_EQ(default_thread_count(), wanted) << text;
+  }
+  for (const char* text : {"0", "-2", "many", ""}) {
+    const Variable variable("OMP_NUM_THREADS", text);
+    EXPECT_EQ(default_thread_count(), available_cores()) << text;
+  }
+}
+
+TEST_F(Threads, RanksOfOneMachineShareItsCores) {
+  const Variable threads("OMP_NUM_THREADS", nullptr);
+  const Variable rank("RANK", "0"), size("WORLD_SIZE", "2"), here("LOCAL_WORLD_SIZE", "2"),
+      job("TENFOLD_JOB", "a");
+  const Variable address("MASTER_ADDR", "127.0.0.1"), port("MASTER_PORT", "29500");
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  if (CPU_COUNT(&before) < ::sysconf(_SC_NPROCESSORS_ONLN))
+    GTEST_SKIP() << "the test itself is bound to some cores";
+  EXPECT_EQ(default_thread_count(), std::max(1, available_cores() / 2));
+  if (CPU_COUNT(&before) < 2) GTEST_SKIP() << "one core cannot be a part of the cores";
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  for (int core = 0; CPU_COUNT(&one) == 0; ++core) {
+    if (CPU_ISSET(core, &before)) CPU_SET(core, &one);
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(default_thread_count(), 1);  // bound by mpirun: that core is its own
+  sched_setaffinity(0, sizeof before, &before);
 }
 
 TEST_F(Threads, AvailableCoresFollowsTheAffinityMask) {

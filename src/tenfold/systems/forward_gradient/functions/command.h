@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The torch-free part of the system: its name and the verb that descends test functions.
+#pragma once
+
+#include "tenfold/systems/system.h"
+
+namespace tenfold::forward_gradient {
+
+// Name, paper and torch-free verbs. torch/command.h adds the verbs that train networks.
+systems::System make_core_system();
+
+systems::Verb make_descend_verb();
+
+}  // namespace tenfold::forward_gradient
