@@ -119,6 +119,7 @@ void apply_object(const config::Fields& fields,
     const std::string path = prefix + key;
     if (path.size() > kLongestKey) throw_unknown(fields, path);
     if (const BoundField* field = fields.find(path)) {
+      const std::string own = config::to_toml_value(field->ref);
       const bool fits =
           std::visit([&value = value](auto* target) { return read(value, *target); }, field->ref);
       if (!fits) throw_type(*field, value);

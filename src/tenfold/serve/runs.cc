@@ -136,6 +136,44 @@ std::uint64_t number(const Request& request,
                    .wanted = "an integer of 0 or more"});
 }
 
+void answer_list(const RunLibrary& library, const ExchangePtr& exchange) {
+  json list = json::array();
+  for (const FolderEntry& entry : library.scan()) list.push_back(to_json(entry));
+  respond_json(exchange, {{"runs", list}});
+}
+
+void answer_run(const FolderEntry& entry, const ExchangePtr& exchange) {
+  json object = to_json(entry);
+  for (const char* member : {"run.json", "result.json", "manifest.json"}) {
+    const std::string key = std::string(member).substr(0, std::string(member).find('.'));
+    if (has(entry.members, member)) object[key] = json_member(entry, member, kMemberLimit);
+  }
+  if (has(entry.members, "config.toml")) {
+    object["config"] = RunLibrary::read(entry, "config.toml", kMemberLimit);
+  }
+  respond_json(exchange, object);
+}
+
+void answer_metrics(const FolderEntry& entry, const ExchangePtr& exchange) {
+  const Request& request = exchange->request();
+  const MetricRows rows = RunLibrary::metrics(entry.place,
+                                              number(request, "after", 0, std::uint64_t{1} << 60),
+                                              number(request, "limit", kMostRows, kMostRows));
+  Response response;
+  response.body = fmt::format(
+      R"({{"rows":[{}],"next":{},"at_end":{}}})", fmt::join(rows.lines, ","), rows.next, rows.at_end);
+  exchange->respond(std::move(response));
+}
+
+void answer_file(const FolderEntry& entry, const std::string& member, const ExchangePtr& exchange) {
+  Response response;
+  response.content_type = member.ends_with(".json") ? "application/json" : "text/plain; charset=utf-8";
+  response.body = RunLibrary::read(entry, member, 4 * kMemberLimit);
+  response.headers.emplace_back("Content-Disposition",
+                                "attachment; filename=\"" + safe_name(member, "file") + "\"");
+  exchange->respond(std::move(response));
+}
+
 }  // namespace
 
 RunLibrary::RunLibrary(std::vector<Path> folders) : folders_(std::move(folders)) {}
@@ -225,39 +263,26 @@ MetricRows RunLibrary::metrics(const RunPlace& run, std::uint64_t after, std::si
 }
 
 void add_runs(Router& router, const RunLibrary& library, Dispatcher& calls, const Scrubber& scrubber) {
-  const auto add = [&](std::string pattern,
-                       RouteDoc doc,
-                       std::function<void(const ExchangePtr&, const PathValues&)> handle) {
+  using Answer = std::function<void(const ExchangePtr&, const PathValues&)>;
+  const auto add = [&](std::string pattern, RouteDoc doc, Answer answer) {
     Route route;
     route.pattern = std::move(pattern);
     route.doc = std::move(doc);
-    route.handle = [&calls, &scrubber, handle = std::move(handle)](const ExchangePtr& exchange,
+    route.handle = [&calls, &scrubber, answer = std::move(answer)](const ExchangePtr& exchange,
                                                                    const PathValues& values) {
-      submit_call(calls, scrubber, exchange, [handle, values](const ExchangePtr& waiting) {
-        handle(waiting, values);
+      submit_call(calls, scrubber, exchange, [answer, values](const ExchangePtr& waiting) {
+        answer(waiting, values);
       });
     };
     router.add(std::move(route));
   };
   add("/api/runs",
       {"runs", "run folders and bundles of this server"},
-      [&library](const ExchangePtr& exchange, const PathValues&) {
-        json list = json::array();
-        for (const FolderEntry& entry : library.scan()) list.push_back(to_json(entry));
-        respond_json(exchange, {{"runs", list}});
-      });
+      [&library](const ExchangePtr& exchange, const PathValues&) { answer_list(library, exchange); });
   RouteDoc one{"runs", "configuration and result of a run"};
   one.failures = {404};
   add("/api/runs/{name}", one, [&library](const ExchangePtr& exchange, const PathValues& values) {
-    const FolderEntry entry = library.find(values.at("name"));
-    json object = to_json(entry);
-    for (const char* member : {"run.json", "result.json", "manifest.json"}) {
-      const std::string key = std::string(member).substr(0, std::string(member).find('.'));
-      if (has(entry.members, member)) object[key] = json_member(entry, member, kMemberLimit);
-    }
-    if (has(entry.members, "config.toml"))
-      object["config"] = RunLibrary::read(entry, "config.toml", kMemberLimit);
-    respond_json(exchange, object);
+    answer_run(library.find(values.at("name")), exchange);
   });
   RouteDoc metrics{
       "runs",
@@ -266,15 +291,7 @@ void add_runs(Router& router, const RunLibrary& library, Dispatcher& calls, cons
        {"limit", "most rows", R"({"type":"integer","minimum":1,"maximum":5000})"}}};
   metrics.failures = {404};
   add("/api/runs/{name}/metrics", metrics, [&library](const ExchangePtr& exchange, const PathValues& values) {
-    const Request& request = exchange->request();
-    const FolderEntry entry = library.find(values.at("name"));
-    const MetricRows rows = RunLibrary::metrics(entry.place,
-                                                number(request, "after", 0, std::uint64_t{1} << 60),
-                                                number(request, "limit", kMostRows, kMostRows));
-    Response response;
-    response.body = fmt::format(
-        R"({{"rows":[{}],"next":{},"at_end":{}}})", fmt::join(rows.lines, ","), rows.next, rows.at_end);
-    exchange->respond(std::move(response));
+    answer_metrics(library.find(values.at("name")), exchange);
   });
   RouteDoc file{"runs", "one file of a run: config.toml, metrics.jsonl, result.json, run.json"};
   file.answer = "application/octet-stream";
@@ -282,14 +299,7 @@ void add_runs(Router& router, const RunLibrary& library, Dispatcher& calls, cons
   add("/api/runs/{name}/files/{member}",
       file,
       [&library](const ExchangePtr& exchange, const PathValues& values) {
-        const FolderEntry entry = library.find(values.at("name"));
-        const std::string& member = values.at("member");
-        Response response;
-        response.content_type = member.ends_with(".json") ? "application/json" : "text/plain; charset=utf-8";
-        response.body = RunLibrary::read(entry, member, 4 * kMemberLimit);
-        response.headers.emplace_back("Content-Disposition",
-                                      "attachment; filename=\"" + safe_name(member, "file") + "\"");
-        exchange->respond(std::move(response));
+        answer_file(library.find(values.at("name")), values.at("member"), exchange);
       });
 }
 

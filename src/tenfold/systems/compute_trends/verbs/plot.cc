@@ -24,6 +24,11 @@ struct PlotOptions {
 
   void visit_fields(auto&& field) {
     eras.visit_fields(field);
+    field("file",
+          file,
+          {.help = "picture to write, .svg or .png; inside --out when that is given",
+           .affects_result = false,
+           .file = config::FileUse::kWrite});
     field(
         "run", run, {.help = "run.json of a training run to draw as a star", .file = config::FileUse::kRead});
     field("runs",
