@@ -25,8 +25,9 @@
 namespace tenfold::config {
 
 // What a program does with a field that names a file. A server lets no client name one of its files: kRead is served from
-// uploads, kRuns is the server's own folder, kWrite takes a name without folders, kRunProgram is refused.
-enum class FileUse { kNone, kRead, kRuns, kWrite, kRunProgram };
+// uploads, kRunFolder from the runs and bundles it lists, kRuns is its own folder of runs, kWrite takes a name without
+// folders, kRunProgram is refused.
+enum class FileUse { kNone, kRead, kRunFolder, kRuns, kWrite, kRunProgram };
 
 struct FieldInfo {
   std::string help;                                       // one line, no full stop

@@ -15,6 +15,7 @@
 namespace tenfold::serve {
 
 inline constexpr std::string_view kUploadPrefix = "upload:";
+inline constexpr std::string_view kRunPrefix = "run:";
 
 // A request body: strict JSON (io/json.h) within the limits. Throws HttpError(413) for size, depth and number of values,
 // Error(kData) with the code of parse_json otherwise.

@@ -144,7 +144,7 @@ Server::State::State(ServeOptions the_options, ServeParts the_parts)
               worker_count(options),
               options.batch_delay < 0 ? std::nullopt : std::optional(options.batch_delay)},
              metrics),
-      verbs({parts.systems, parts.commands, options.runs, limits}, uploads, calls, scrubber),
+      verbs({parts.systems, parts.commands, options.runs, &runs, limits}, uploads, calls, scrubber),
       services{calls, streams, scrubber, limits} {
   check_token_needed(options);
   scrubber.hide(uploads.folder().string(), true);

@@ -9,6 +9,7 @@
 #include "tenfold/serve/dispatcher.h"
 #include "tenfold/serve/json_fields.h"
 #include "tenfold/serve/router.h"
+#include "tenfold/serve/runs.h"
 #include "tenfold/serve/uploads.h"
 #include "tenfold/systems/system.h"
 
@@ -21,6 +22,7 @@ class VerbApi {
     std::vector<systems::System> systems;
     std::vector<systems::Verb> commands;  // of the program itself, as the system "tenfold"
     Path runs;                            // what FileUse::kRuns becomes
+    const RunLibrary* library = nullptr;  // what FileUse::kRunFolder may name
     Limits limits;
   };
   VerbApi(Options options, UploadStore& uploads, Dispatcher& calls, const Scrubber& scrubber);
