@@ -24,14 +24,22 @@ struct PlotOptions {
 
   void visit_fields(auto&& field) {
     eras.visit_fields(field);
+    field("file",
+          file,
+          {.help = "picture to write, .svg or .png; inside --out when that is given",
+           .affects_result = false,
+           .file = config::FileUse::kWrite});
     field(
-        "file",
-        file,
-        {.help = "picture to write, .svg or .png; inside --out when that is given", .affects_result = false});
-    field("run", run, {.help = "run.json of a training run to draw as a star"});
-    field("runs", runs, {.help = "folder whose runs/*/run.json are drawn as stars"});
-    field("width", width, {.help = "of the picture", .unit = "pixels", .min = 200, .max = 8000});
-    field("height", height, {.help = "of the picture", .unit = "pixels", .min = 150, .max = 8000});
+        "run", run, {.help = "run.json of a training run to draw as a star", .file = config::FileUse::kRead});
+    field("runs",
+          runs,
+          {.help = "folder whose runs/*/run.json are drawn as stars", .file = config::FileUse::kRuns});
+    field("width",
+          width,
+          {.help = "of the picture", .unit = "pixels", .min = 200, .max = 8000, .served_max = 4000});
+    field("height",
+          height,
+          {.help = "of the picture", .unit = "pixels", .min = 150, .max = 8000, .served_max = 4000});
   }
 };
 
