@@ -16,6 +16,7 @@ struct CommandDoc {
   std::string summary;
   std::string description;
   std::vector<std::string> arguments;  // positional ones, "[CSV]"
+  std::string rest;                    // what follows "--": "COMMAND..."; empty for nothing
   std::vector<FlagDoc> flags;          // own
   std::vector<FlagDoc> common;         // empty for inner nodes
   std::vector<std::string> examples;

@@ -63,9 +63,10 @@ std::string fish(const std::vector<CommandDoc>& commands) {
     }
     for (const std::vector<FlagDoc>* flags : {&command.flags, &command.common}) {
       for (const FlagDoc& flag : *flags) {
-        text += fmt::format("complete -c tenfold -n {} -l {}{} -d {}\n",
+        text += fmt::format("complete -c tenfold -n {} -l {}{}{} -d {}\n",
                             shell_quote(condition),
                             flag.flag.substr(2),
+                            flag.letter == 0 ? "" : fmt::format(" -s {}", flag.letter),
                             flag.value.empty() ? "" : " -r",
                             shell_quote(flag.help));
       }
