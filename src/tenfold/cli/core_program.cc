@@ -9,6 +9,7 @@ void add_commands(Program& program, MakeProgram make_program) {
   program.commands.push_back(make_demo_command(inner));
   program.commands.push_back(make_list_command());
   program.commands.push_back(make_info_command());
+  program.commands.push_back(make_launch_command());
   program.commands.push_back(make_reproduce_command(inner));
   program.commands.push_back(make_completion_command(make_program));
   program.commands.push_back(make_man_command(make_program));
