@@ -2,87 +2,25 @@
 // Opening or refusing a safetensors file takes at most 2 x header + 1 MB of memory, whatever the file claims. Measured
 // as the growth of the resident set's high-water mark in a child process of its own.
 #include <gtest/gtest.h>
-#include <malloc.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
-#include "tenfold/base/error.h"
 #include "tenfold/io/safetensors.h"
+#include "tests/malformed/memory_probe.h"
 #include "tests/malformed/safetensors_cases.h"
 #include "tests/unit/io/text_test_util.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TENFOLD_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define TENFOLD_SANITIZED 1
-#endif
-#endif
 
 namespace tenfold::io {
 namespace {
 
 constexpr std::uint64_t kMegabyte = 1 << 20;
 
-std::uint64_t status_bytes(const std::string& field) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with(field)) continue;
-    std::istringstream words(line.substr(field.size()));
-    std::uint64_t kilobytes = 0;
-    words >> kilobytes;
-    return kilobytes * 1024;
-  }
-  return 0;
-}
-
-struct Measured {
-  std::uint64_t growth = 0;  // bytes
-  char code[64] = "";        // of the error; "accepted"
-};
-
-Measured open_and_measure(const Path& path) {
-  Measured measured;
-  std::string code = "accepted";
-  const std::uint64_t before = status_bytes("VmRSS:");
-  try {
-    const SafetensorsReader reader = SafetensorsReader::open(path);
-    measured.growth = status_bytes("VmHWM:") - before;
-  } catch (const Error& error) {
-    code = error.code();
-    measured.growth = status_bytes("VmHWM:") - before;
-  }
-  code.copy(measured.code, sizeof measured.code - 1);
-  return measured;
-}
-
-// A forked child starts with its high-water mark at its present size. It refuses `warm_up` first, which pays for the pages of
-// code and of the unwinder.
-Measured in_child(const Path& path, const Path& warm_up) {
-  std::array<int, 2> pipe_ends{};
-  EXPECT_EQ(::pipe(pipe_ends.data()), 0);
-  ::malloc_trim(0);  // memory that the parent freed must not serve the child unseen
-  const pid_t child = ::fork();
-  if (child == 0) {
-    open_and_measure(warm_up);
-    const Measured measured = open_and_measure(path);
-    const bool written = ::write(pipe_ends[1], &measured, sizeof measured) == sizeof measured;
-    ::_exit(written ? 0 : 1);
-  }
-  ::close(pipe_ends[1]);
-  Measured measured;
-  EXPECT_EQ(::read(pipe_ends[0], &measured, sizeof measured), static_cast<ssize_t>(sizeof measured));
-  ::close(pipe_ends[0]);
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  return measured;
+void open_safetensors(const Path& path) {
+  const SafetensorsReader reader = SafetensorsReader::open(path);
+  note_memory();
 }
 
 // Repeats `entry(i)` until the text has `bytes` bytes.
@@ -179,7 +117,7 @@ TEST(MemoryBound, OpeningOrRefusingTakesAtMostTwiceTheHeaderPlusOneMegabyte) {
   std::ofstream(warm_up, std::ios::binary) << safetensors_file("{[");
   for (const Bomb& bomb : bombs()) {
     std::ofstream(path, std::ios::binary) << safetensors_file(bomb.header);
-    const Measured measured = in_child(path, warm_up);
+    const Measured measured = measure_in_child(open_safetensors, path, warm_up);
     EXPECT_EQ(std::string(measured.code), bomb.code) << bomb.name;
     EXPECT_LE(measured.growth, 2 * bomb.header.size() + kMegabyte) << bomb.name;
     EXPECT_GE(measured.growth, bomb.header.size() * 9 / 10) << bomb.name << ": the measurement sees nothing";
@@ -202,8 +140,8 @@ TEST(MemoryBound, AClaimIsNotAllocatedBeforeItIsChecked) {
       [&](const std::string& bytes, std::uint64_t file_size, const std::string& code) {
         std::ofstream(path, std::ios::binary) << bytes;
         std::filesystem::resize_file(path, file_size);  // the rest is a hole of zeros
-        open_and_measure(path);
-        const Measured measured = in_child(path, warm_up);
+        measure_here(open_safetensors, path);
+        const Measured measured = measure_in_child(open_safetensors, path, warm_up);
         EXPECT_EQ(std::string(measured.code), code);
         EXPECT_LE(measured.growth, kMegabyte) << code;
       };

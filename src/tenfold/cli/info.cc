@@ -10,6 +10,7 @@
 #include "tenfold/cli/commands.h"
 #include "tenfold/io/bundle.h"
 #include "tenfold/io/csv.h"
+#include "tenfold/io/idx.h"
 #include "tenfold/io/image.h"
 #include "tenfold/io/json.h"
 #include "tenfold/io/jsonl.h"
@@ -109,6 +110,12 @@ Finding npy(const Path& path) {
   return figures("npy", {{"dtype", io::to_string(array.dtype)}, {"shape", array.shape}});
 }
 
+Finding idx(const Path& path) {
+  const io::IdxInfo info = io::idx_info(io::InputFile::open(path));
+  return figures(
+      "idx", {{"dtype", io::to_string(info.dtype)}, {"shape", info.shape}, {"compressed", info.compressed}});
+}
+
 template <typename T>
 Finding vecs(const Path& path, const std::string& kind) {
   io::VecsOptions first;
@@ -167,6 +174,9 @@ struct Kind {
 constexpr std::array kKinds = {
     Kind{".safetensors", [](const Path& path) { return tensors(io::SafetensorsReader::open(path)); }},
     Kind{".npy", npy},
+    Kind{".idx", idx},
+    Kind{"-ubyte", idx},
+    Kind{".gz", idx},
     Kind{".fvecs", [](const Path& path) { return vecs<float>(path, "fvecs"); }},
     Kind{".ivecs", [](const Path& path) { return vecs<std::int32_t>(path, "ivecs"); }},
     Kind{".bvecs", [](const Path& path) { return vecs<std::uint8_t>(path, "bvecs"); }},
@@ -183,6 +193,7 @@ Finding inspect(const Path& path) {
   if (std::filesystem::is_directory(path, unreadable)) return bundle(path);
   const std::string name = path.filename().string();
   if (name.find("tfevents") != std::string::npos) return tfevents(path);
+  if (to_lower(path.extension().string()).starts_with(".idx")) return idx(path);  // .idx3-ubyte, .idx1
   std::vector<std::string> endings;
   for (const Kind& kind : kKinds) {
     if (to_lower(name).ends_with(kind.ending)) return kind.inspect(path);
@@ -208,13 +219,14 @@ systems::Outcome info(const InfoOptions& options, systems::Context&) {
 }  // namespace
 
 systems::Verb make_info_command() {
-  return systems::make_verb<InfoOptions>("info",
-                                         "print what a file or a bundle holds",
-                                         "Knows bundles, safetensors, npy, fvecs, ivecs, bvecs, PNG, JPEG, "
-                                         "CSV, JSON, JSON lines and TensorBoard event files. "
-                                         "A bundle's hashes are verified.",
-                                         {},
-                                         info);
+  return systems::make_verb<InfoOptions>(
+      "info",
+      "print what a file or a bundle holds",
+      "Knows bundles, safetensors, npy, IDX (plain or gzip), fvecs, ivecs, bvecs, PNG, JPEG, "
+      "CSV, JSON, JSON lines and TensorBoard event files. "
+      "A bundle's hashes are verified.",
+      {},
+      info);
 }
 
 }  // namespace tenfold::cli

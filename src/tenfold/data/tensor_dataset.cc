@@ -9,6 +9,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/sha256.h"
+#include "tenfold/data/io_tensor.h"
 
 namespace tenfold::data {
 namespace {
@@ -38,7 +39,8 @@ void check_tensor(const at::Tensor& tensor, std::size_t index) {
 
 }  // namespace
 
-TensorDataset::TensorDataset(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
+TensorDataset::TensorDataset(std::vector<at::Tensor> tensors, BatchTypes types)
+    : tensors_(std::move(tensors)), types_(types) {
   if (tensors_.empty()) refuse("bad_tensor", 0, "no tensor", "at least one");
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     check_tensor(tensors_[i], i);
@@ -56,12 +58,17 @@ Batch TensorDataset::get(std::span<const std::int64_t> ids, const DrawKey&) cons
   const at::Tensor index =
       at::from_blob(batch.ids.data(), {static_cast<std::int64_t>(ids.size())}, at::TensorOptions(at::kLong));
   batch.tensors.reserve(tensors_.size());
-  for (const at::Tensor& tensor : tensors_) batch.tensors.push_back(tensor.index_select(0, index));
+  for (const at::Tensor& tensor : tensors_) {
+    const at::Tensor rows = tensor.index_select(0, index);
+    batch.tensors.push_back(types_ == BatchTypes::kForModels ? to_model_type(rows) : rows);
+  }
   return batch;
 }
 
 std::string TensorDataset::fingerprint() const {
-  std::call_once(hashed_, [&] { fingerprint_ = content_hash(tensors_); });
+  std::call_once(hashed_, [&] {
+    fingerprint_ = content_hash(tensors_) + (types_ == BatchTypes::kForModels ? " for models" : "");
+  });
   return fingerprint_;
 }
 

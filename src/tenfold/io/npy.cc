@@ -14,6 +14,7 @@
 #include "tenfold/base/checked.h"
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/io/byte_order.h"
 
 namespace tenfold::io {
 namespace {
@@ -250,13 +251,6 @@ Header read_header(const InputFile& file, std::uint64_t& data_begin) {
   return HeaderParser(file, text).parse();
 }
 
-void reverse_each(std::span<std::byte> data, std::size_t size) {
-  for (std::size_t i = 0; i + size <= data.size(); i += size) {
-    std::reverse(data.begin() + static_cast<std::ptrdiff_t>(i),
-                 data.begin() + static_cast<std::ptrdiff_t>(i + size));
-  }
-}
-
 // From first-index-fastest to last-index-fastest. Every product here is bounded by the size of the data.
 AlignedBuffer to_c_order(const AlignedBuffer& fortran,
                          std::span<const std::uint64_t> shape,
@@ -323,7 +317,7 @@ NpyArray read_npy(const InputFile& file, std::uint64_t limit) {
   NpyArray array{.dtype = header.dtype, .shape = std::move(header.shape), .data = AlignedBuffer(*bytes)};
   file.read_at(data_begin, array.data.bytes());
   const std::size_t size = element_size(array.dtype);
-  if (header.big_endian && size > 1) reverse_each(array.data.bytes(), size);
+  if (header.big_endian) reverse_each(array.data.bytes(), size);
   if (header.fortran_order && array.shape.size() > 1) array.data = to_c_order(array.data, array.shape, size);
   return array;
 }

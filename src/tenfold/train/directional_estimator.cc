@@ -61,27 +61,6 @@ torch::Tensor gradient_of(const torch::Tensor& parameter) {
   return parameter.grad();
 }
 
-void check_loss(const StepOutput& output) {
-  const torch::Tensor& loss = output.loss;
-  if (loss.defined() && loss.numel() == 1 && loss.is_floating_point()) return;
-  throw Error(ErrorClass::kInternal,
-              "gradient.bad_loss",
-              {.what = "the loss of a batch is not one real number",
-               .seen = loss.defined()
-                           ? fmt::format("{} values of {}", loss.numel(), c10::toString(loss.scalar_type()))
-                           : "undefined",
-               .wanted = "one floating-point value",
-               .remedy = "let TrainTask::run return the mean over the examples"});
-}
-
-StepOutput detached(const StepOutput& output) {
-  StepOutput plain;
-  plain.loss = output.loss.detach();
-  if (output.example_loss.defined()) plain.example_loss = output.example_loss.detach();
-  for (const auto& [name, value] : output.metrics) plain.metrics.emplace_back(name, value.detach());
-  return plain;
-}
-
 DirectionalEstimator::DirectionalEstimator(const GradientOptions& options, GuessFunction guess)
     : options_(options), guess_(std::move(guess)), guesses_(options.direction == "guess") {
   if (!guesses_) law_ = parse_direction_law(options.direction);
@@ -94,10 +73,6 @@ DirectionalEstimator::DirectionalEstimator(const GradientOptions& options, Guess
                   .wanted = "a function from parameters to directions",
                   .remedy = "pass the hook to make_gradient_estimator, or choose a random direction"});
   }
-}
-
-std::string_view DirectionalEstimator::parameter_name(std::uint64_t index) const {
-  return index < parameters_.size() ? std::string_view(parameters_[index].name) : "?";
 }
 
 std::unique_ptr<Direction> DirectionalEstimator::make_direction(std::span<const NamedParameter> parameters,
@@ -117,7 +92,6 @@ DirectionalEstimator::Estimate DirectionalEstimator::estimate(const LossFunction
                                                               std::span<const NamedParameter> parameters,
                                                               const EstimateKey& key,
                                                               bool in_place) {
-  parameters_ = parameters;
   extra_.clear();
   const std::vector<Perturbed> selected = select_parameters(parameters, options_.only);
   const std::vector<Block> blocks = make_blocks(parameters, selected, block_);
@@ -126,9 +100,9 @@ DirectionalEstimator::Estimate DirectionalEstimator::estimate(const LossFunction
   std::uint64_t perturbed = 0;
   const auto tangents = static_cast<std::uint64_t>(options_.tangents);
   for (std::uint64_t tangent = 0; tangent < tangents; ++tangent) {
-    const DirectionKey direction_key{key, tangent};
-    const Block& block = blocks.size() == 1 ? blocks[0] : choose_block(blocks, direction_key);
-    auto direction = make_direction(parameters, direction_key, block.tensors);
+    key_ = {key, tangent};
+    const Block& block = blocks.size() == 1 ? blocks[0] : choose_block(blocks, key_);
+    auto direction = make_direction(parameters, key_, block.tensors);
     Slope slope = this->slope(loss, *direction, in_place);
     if (tangent == 0) {
       estimate.output = std::move(slope.output);
@@ -151,7 +125,6 @@ DirectionalEstimator::Estimate DirectionalEstimator::estimate(const LossFunction
     estimate.coefficients = mean_coefficients(slopes);
     for (std::size_t j = 0; j < scales.size(); ++j) estimate.coefficients[j] *= scales[j];
   }
-  ++estimates_;
   return estimate;
 }
 

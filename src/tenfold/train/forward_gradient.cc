@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenfold/train/forward_gradient.h"
 
+#include <fmt/format.h>
+
 #include <utility>
+#include <vector>
 
 #include "tenfold/base/error.h"
+#include "tenfold/train/directional.h"
 #include "tenfold/train/directional_estimator.h"
-#include "tenfold/train/forward_ad.h"
+#include "tenfold/train/jvp.h"
 
 namespace tenfold::train {
 namespace {
@@ -17,27 +21,46 @@ class ForwardGradient final : public DirectionalEstimator {
 
  protected:
   Slope slope(const LossFunction& loss, const Direction& direction, bool) override {
-    Slope slope;
-    slope.drawn.reserve(direction.tensors().size());
-    for (std::size_t i = 0; i < direction.tensors().size(); ++i) slope.drawn.push_back(direction.draw(i));
-    const DualScope scope;
-    for (std::size_t i = 0; i < slope.drawn.size(); ++i)
-      scope.set_tangent(direction.tensors()[i].value, slope.drawn[i]);
-    const StepOutput output = loss();
-    check_loss(output);
-    const torch::Tensor tangent = scope.tangent(output.loss);
-    if (!tangent.defined()) {
-      throw Error(ErrorClass::kData,
-                  "forward_ad.tangent_cut",
-                  {.what = "the loss has no tangent",
-                   .seen = "none",
-                   .wanted = "a loss computed from the perturbed parameters",
-                   .remedy = "a detach(), InferenceMode or an operator without forward derivative cut it"});
+    JvpOptions jvp_options{.watched = !looked_, .allow_detach = options().allow_detach};
+    std::vector<torch::Tensor> tangents = draw_all(direction);
+    Jvp pass = jvp(loss, direction, tangents, jvp_options);
+    if (pass.problem) {
+      // Once more under the watch, to learn the operator's name. One block of several may have no influence on the loss; all
+      // parameters together must have some.
+      jvp_options.watched = true;
+      jvp_options.may_be_inert = options().block != "none";
+      pass = jvp(loss, direction, tangents, jvp_options);
     }
-    slope.value = tangent.item<double>();
-    slope.output = detached(output);
-    return slope;
+    if (pass.problem) throw to_error(*pass.problem);
+    looked_ = true;
+    if (is_check_due()) check(loss, direction, pass.slope);
+    return {.output = std::move(pass.output), .value = pass.slope, .drawn = std::move(tangents)};
   }
+
+ private:
+  // By the step, not by a count of calls, so that a resumed run makes the same passes.
+  bool is_check_due() const {
+    const auto every = static_cast<std::uint64_t>(options().check_every);
+    const EstimateKey& estimate = key().estimate;
+    return every != 0 && estimate.step % every == 0 && estimate.micro_batch == 0 && key().tangent == 0;
+  }
+
+  void check(const LossFunction& loss, const Direction& direction, double slope) {
+    const SlopeCheck check = check_slope(loss, direction, slope);
+    extra_figures()["check_error"] = check.relative_error;
+    extra_figures()["check_resolution"] = check.resolution;
+    if (check.agrees(options().check_tolerance)) return;
+    throw Error(ErrorClass::kData,
+                "forward_ad.wrong_derivative",
+                {.what = "the forward-mode derivative of the loss disagrees with a finite difference",
+                 .seen = fmt::format("{:.6g}", slope),
+                 .wanted = fmt::format("{:.6g} +- {:.2g}", check.difference, check.resolution),
+                 .remedy = "an operator has a wrong forward derivative, or the loss draws new random numbers "
+                           "in each call: compare "
+                           "parts of the model with check_gradient(), or use gradient.name = mezo"});
+  }
+
+  bool looked_ = false;  // at every operator, in the first pass
 };
 
 }  // namespace

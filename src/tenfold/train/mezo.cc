@@ -7,6 +7,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/train/directional_estimator.h"
+#include "tenfold/train/jvp.h"
 #include "tenfold/train/parameter_shift.h"
 
 namespace tenfold::train {

@@ -12,12 +12,16 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/train/adafactor.h"
+#include "tenfold/train/fused_optimizer.h"
+#include "tenfold/train/lamb.h"
+#include "tenfold/train/lazy_adam.h"
 #include "tenfold/train/libtorch_optimizer.h"
 
 namespace tenfold::train {
 namespace {
 
-const std::array<std::string, 3> kNames = {"sgd", "adam", "adamw"};
+const std::array<std::string, 6> kNames = {"sgd", "adam", "adamw", "adafactor", "lamb", "lazy_adam"};
 
 [[noreturn]] void bad_option(const char* name, double seen, std::string wanted) {
   throw Error(ErrorClass::kConfig,
@@ -53,6 +57,13 @@ void check_options(const OptimizerOptions& options) {
   at_least_zero("weight_decay", options.weight_decay);
   decay_rate("beta1", options.beta1);
   decay_rate("beta2", options.beta2);
+  at_least_zero("adafactor.epsilon1", options.adafactor.epsilon1);
+  at_least_zero("adafactor.epsilon2", options.adafactor.epsilon2);
+  for (const auto& [name, value] :
+       {std::pair("adafactor.clip_threshold", options.adafactor.clip_threshold),
+        std::pair("adafactor.decay_exponent", options.adafactor.decay_exponent)}) {
+    if (!(value > 0.0) || std::isinf(value)) bad_option(name, value, "above 0");
+  }
   if (options.name == "sgd" && options.nesterov && options.momentum == 0.0) {
     bad_option("momentum", options.momentum, "above 0 with nesterov");
   }
@@ -81,6 +92,10 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
   check_name(options.name);
   check_options(options);
   check_parameters(parameters);
+  if (options.name == "adafactor") return make_adafactor(options, std::move(parameters));
+  if (options.name == "lamb") return make_lamb(options, std::move(parameters));
+  if (options.name == "lazy_adam") return make_lazy_adam(options, std::move(parameters));
+  if (auto fused = make_fused_optimizer(options, parameters)) return fused;
   return make_libtorch_optimizer(options, std::move(parameters));
 }
 

@@ -16,6 +16,30 @@ namespace tenfold::train {
 
 using TensorMap = std::map<std::string, torch::Tensor>;
 
+// Beyond those of OptimizerOptions; names as in Shazeer & Stern 2018.
+struct AdafactorOptions {
+  bool relative_step =
+      false;  // rho_t = min(1e-2, 1 / sqrt(t)) times the factor of the schedule, instead of the learning rate
+  bool scale_parameter = true;  // steps in proportion to the root mean square of the weights
+  double clip_threshold = 1.0;  // d: largest root mean square of an update
+  double decay_exponent = 0.8;  // beta2_t = 1 - t^-decay_exponent
+  double epsilon1 = 1e-30;      // added to squared gradients
+  double epsilon2 = 1e-3;       // smallest root mean square of weights that counts
+
+  void visit_fields(auto&& field) {
+    field("relative_step", relative_step, {.help = "min(0.01, 1/sqrt(step)) in place of the learning rate"});
+    field("scale_parameter", scale_parameter, {.help = "steps in proportion to the size of the weights"});
+    field("clip_threshold",
+          clip_threshold,
+          {.help = "largest root mean square of an update", .min = 1e-6, .max = 1e6});
+    field("decay_exponent",
+          decay_exponent,
+          {.help = "second moment decays by 1 - step^-this", .min = 0.01, .max = 1.0});
+    field("epsilon1", epsilon1, {.help = "added to squared gradients", .min = 0.0, .max = 1.0});
+    field("epsilon2", epsilon2, {.help = "smallest size of the weights that counts", .min = 0.0, .max = 1.0});
+  }
+};
+
 struct OptimizerOptions {
   std::string name = "adamw";
   double learning_rate = 1e-3;  // base; the schedule multiplies it
@@ -28,6 +52,7 @@ struct OptimizerOptions {
       0.0;  // decoupled for adamw, lamb, lazy_adam, adafactor; added to the gradient for sgd, adam
   // Parameters whose name contains one of these are not decayed; nor are those with fewer than two dimensions.
   std::vector<std::string> no_decay = {"bias", "norm"};
+  AdafactorOptions adafactor;
 
   void visit_fields(auto&& field) {
     field("name",
@@ -43,6 +68,7 @@ struct OptimizerOptions {
     field("epsilon", epsilon, {.help = "added to the denominator", .min = 0.0, .max = 1.0});
     field("weight_decay", weight_decay, {.help = "weight decay", .min = 0.0, .max = 100.0});
     field("no_decay", no_decay, {.help = "parameters whose name contains one of these are not decayed"});
+    field("adafactor", adafactor, {});
   }
 };
 

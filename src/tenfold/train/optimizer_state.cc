@@ -3,6 +3,7 @@
 #include "tenfold/train/optimizer_state.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
@@ -32,6 +33,17 @@ std::string describe(const torch::Tensor& tensor) {
   std::ostringstream text;
   text << tensor.scalar_type() << ' ' << tensor.sizes();
   return text.str();
+}
+
+[[noreturn]] void bad_type(const std::string& optimizer,
+                           const NamedParameter& parameter,
+                           std::string wanted) {
+  throw Error(ErrorClass::kConfig,
+              "optimizer.bad_type",
+              {fmt::format("optimiser '{}' cannot update '{}'", optimizer, printable(parameter.name)),
+               describe(parameter.value),
+               std::move(wanted),
+               "use sgd, adam or adamw, or another type for this parameter"});
 }
 
 std::vector<std::string> names_of(const TensorMap& map) {
@@ -74,6 +86,60 @@ void copy_state(const TensorMap& own, const TensorMap& given) {
   }
   const c10::AutoGradMode no_recording(false);
   for (const auto& [name, tensor] : own) tensor.copy_(given.at(name));
+}
+
+void StateTable::add(const std::string& key, torch::Tensor tensor) {
+  check_internal(tensors_.emplace(key, std::move(tensor)).second, "names of optimiser state are unique");
+}
+
+std::int64_t& StateTable::add_counter(const std::string& key) {
+  return counters_.emplace_back(key, 0).second;
+}
+
+TensorMap StateTable::state() const {
+  TensorMap map = tensors_;
+  for (const auto& [key, value] : counters_) map[key] = counter_tensor(value);
+  return map;
+}
+
+void StateTable::load(const TensorMap& given) {
+  copy_state(state(), given);
+  for (auto& [key, value] : counters_) value = counter_value(given, key);
+}
+
+bool has_plain_memory(const torch::Tensor& value) {
+  const auto type = value.scalar_type();
+  return value.layout() == at::kStrided && (type == at::kFloat || type == at::kDouble) &&
+         value.device().is_cpu() && value.is_non_overlapping_and_dense();
+}
+
+void check_plain_memory(const std::string& optimizer, const NamedParameter& parameter) {
+  if (!has_plain_memory(parameter.value))
+    bad_type(optimizer, parameter, "float or double values, each in memory once");
+}
+
+void check_contiguous_rows(const std::string& optimizer, const NamedParameter& parameter) {
+  check_plain_memory(optimizer, parameter);
+  const torch::Tensor& value = parameter.value;
+  if (value.dim() == 0 || value.size(0) <= 1 || value.numel() == 0) return;
+  if (value.stride(0) * value.size(0) == value.numel()) return;
+  bad_type(optimizer, parameter, "rows that are contiguous in memory");
+}
+
+void mark_changed(const torch::Tensor& value) {
+  value.unsafeGetTensorImpl()->bump_version();
+}
+
+torch::Tensor in_memory_order_of(const torch::Tensor& value, const torch::Tensor& dense) {
+  if (dense.strides() == value.strides()) return dense;
+  return at::empty_like(value.detach()).copy_(dense);
+}
+
+torch::Tensor gradient_like_value(const std::string& optimizer, const NamedParameter& parameter) {
+  const torch::Tensor& gradient = parameter.value.grad();
+  if (!gradient.defined()) return gradient;
+  if (gradient.layout() != at::kStrided) throw_sparse_gradient(optimizer, parameter.name);
+  return in_memory_order_of(parameter.value, gradient);
 }
 
 void throw_sparse_gradient(const std::string& optimizer, const std::string& parameter) {

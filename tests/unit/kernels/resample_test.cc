@@ -5,14 +5,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <cstring>
 #include <numeric>
 #include <random>
-#include <set>
 
 #include "tenfold/base/error.h"
+#include "tests/unit/kernels/every_target.h"
 
 namespace tenfold::kernels {
 namespace {
@@ -38,32 +37,6 @@ std::size_t count_differences(std::size_t rows, std::size_t width, std::size_t c
   }
   return different;
 }
-
-// Runs the body once per instruction set that this machine and this build have.
-class EveryTarget : public testing::Test {
- protected:
-  void TearDown() override { choose(0); }
-
-  template <typename Body>
-  void for_each_target(const Body& body) {
-    const std::int64_t supported = hwy::SupportedTargets();
-    std::set<std::string> names;
-    for (std::int64_t left = supported; left != 0; left &= left - 1) {
-      choose(left & -left);
-      if (!names.insert(resample_target()).second) continue;
-      SCOPED_TRACE(resample_target());
-      body();
-    }
-    choose(0);
-    EXPECT_GE(names.size(), 1u);
-  }
-
- private:
-  static void choose(std::int64_t target) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  }
-};
 
 TEST(ResampleIndices, AgreeWithAnIndependentImplementationInPython) {
   std::vector<std::uint32_t> drawn(24);

@@ -17,7 +17,7 @@ namespace {
 using testing::error_of;
 using testing::PlainParameter;
 
-const std::vector<std::string> kAll = {"sgd", "adam", "adamw"};
+const std::vector<std::string> kAll = {"sgd", "adam", "adamw", "adafactor", "lamb", "lazy_adam"};
 
 OptimizerOptions named(const std::string& name) {
   OptimizerOptions options;
