@@ -40,7 +40,11 @@ def run_all(lines, bin_dir):
 
 
 def needs_torch(line):
-    return re.search(r"\b(doctor|flops)\b", line) is not None
+    return re.search(r"\b(doctor|flops)\b|\btenfold data\b", line) is not None
+
+
+def needs_fashion_mnist(line):
+    return "fashion-mnist" in line and not os.path.isdir("/usr/share/datasets/fashion-mnist")
 
 
 def examples(bin_dir):
@@ -105,6 +109,9 @@ def main():
     if not with_torch:
         print("built without LibTorch: its commands are left out")
         lines = [line for line in lines if not needs_torch(line)]
+    if any(needs_fashion_mnist(line) for line in lines):
+        print("the package dataset-fashion-mnist is missing: commands that use it are left out")
+        lines = [line for line in lines if not needs_fashion_mnist(line)]
     return run_all(lines, bin_dir)
 
 

@@ -3,18 +3,12 @@
 
 #include <fmt/format.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstring>
 
 #include "tenfold/base/error.h"
 
 namespace tenfold {
-
-void Descriptor::reset() {
-  if (number_ >= 0) ::close(number_);
-  number_ = -1;
-}
 
 std::vector<char*> exec_pointers(std::vector<std::string>& texts) {
   std::vector<char*> result;

@@ -4,32 +4,9 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace tenfold {
-
-// Owns a file descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { reset(); }
-
-  int get() const { return number_; }
-  bool open() const { return number_ >= 0; }
-  void reset();  // closes it
-
- private:
-  int number_ = -1;
-};
 
 // What execve() and its like want: pointers into `texts`, which must outlive them, and a null pointer.
 std::vector<char*> exec_pointers(std::vector<std::string>& texts);

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "tenfold/base/descriptor.h"
 #include "tenfold/base/error.h"
 #include "tenfold/base/process.h"
 #include "tenfold/base/strings.h"
@@ -59,7 +60,7 @@ int free_port() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof address;
   auto* any = reinterpret_cast<sockaddr*>(&address);
-  if (!listener.open() || ::bind(listener.get(), any, length) != 0 ||
+  if (!listener.is_open() || ::bind(listener.get(), any, length) != 0 ||
       ::getsockname(listener.get(), any, &length) != 0) {
     throw Error(ErrorClass::kResource,
                 "launch.no_port",

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <optional>
 
+#include "tenfold/base/descriptor.h"
 #include "tenfold/base/error.h"
 #include "tenfold/base/process.h"
 #include "tenfold/base/strings.h"
@@ -51,7 +52,7 @@ class Stream {
   }
 
   int descriptor() const { return from_.get(); }
-  bool open() const { return from_.open(); }
+  bool open() const { return from_.is_open(); }
   bool had_bytes() const { return had_bytes_; }
 
   // What is there now. At the end of the stream the last line is given out, with a line end.
@@ -261,7 +262,7 @@ void RankGroup::start(int rank) {
   std::vector<std::string> words = plan_.command, variables = environment_of(plan_, rank);
   const std::vector<char*> argv = exec_pointers(words), envp = exec_pointers(variables);
   const Descriptor in(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!in.open()) throw_no_child("no /dev/null", errno);
+  if (!in.is_open()) throw_no_child("no /dev/null", errno);
   Pipe out = make_pipe(), err = make_pipe(), failure = make_pipe();
   const std::array<int, 3> streams = {in.get(), out.write.get(), err.write.get()};
   const pid_t parent = ::getpid();

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tenfold/base/descriptor.h"
 #include "tenfold/base/error.h"
 #include "tenfold/base/process.h"
 
@@ -40,7 +41,7 @@ Channel make_channel() {
   Channel channel{Descriptor(ends[0]), Descriptor(ends[1])};
   if (channel.child.get() <= STDERR_FILENO) {
     Descriptor higher(::fcntl(channel.child.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (!higher.open()) throw_no_child("no descriptor", errno);
+    if (!higher.is_open()) throw_no_child("no descriptor", errno);
     channel.child = std::move(higher);
   }
   const int flags = ::fcntl(channel.parent.get(), F_GETFL);
@@ -145,7 +146,7 @@ class Conversation {
   // Returns when the child closed both outputs, at the deadline, or when an output grew too long.
   void run(Clock::time_point deadline, ChildResult& result) {
     if (command_.input.empty()) in_.reset();
-    while (out_.open() || err_.open()) {
+    while (out_.is_open() || err_.is_open()) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
       if (left <= 0) {
         result.timed_out = true;

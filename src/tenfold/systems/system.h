@@ -53,6 +53,7 @@ struct Verb {
   std::string description;            // paragraphs for --help
   std::vector<std::string> examples;  // command lines that work on embedded data; each is run by a test
   std::function<VerbCall()> prepare;
+  bool whole_program = false;  // looks at every system, so only the half with LibTorch can answer it
 };
 
 // make_verb<FitOptions>("fit", "...", "...", {"tenfold trends fit"}, [](const FitOptions&, Context&) ->
@@ -84,6 +85,8 @@ struct System {
   std::string summary;  // one line: what a user does with it
   std::string paper;    // authors, title, identifier
   std::vector<Verb> verbs;
+  // Verbs that only the program with LibTorch has. Configuration files may hold their tables in both programs.
+  std::vector<std::string> torch_verbs;
   std::vector<Preset> presets;
   std::vector<Claim> claims;                      // for `reproduce`
   std::function<report::Section(Context&)> demo;  // for `tenfold demo`; at most 60 s
