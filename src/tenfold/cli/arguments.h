@@ -39,7 +39,8 @@ struct FlagDoc {
   std::string flag;   // "--doubling-rule"
   std::string value;  // "TEXT"; empty for switches
   std::string help;
-  char letter = 0;  // 'n': also written -n
+  std::vector<std::string> choices;  // values that completion offers; empty: any
+  char letter = 0;                   // 'n': also written -n
 };
 std::vector<FlagDoc> common_flags();
 std::vector<FlagDoc> field_flags(const config::Fields& fields);

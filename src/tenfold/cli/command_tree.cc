@@ -71,6 +71,7 @@ CommandDoc describe_verb(const systems::Verb& verb, std::vector<std::string> pat
   for (const config::BoundField& field : call.fields.all()) {
     if (field.info.rest) doc.rest = to_upper(field.path) + "...";
     if (!field.info.positional) continue;
+    if (doc.arguments.empty()) doc.argument_choices = field.info.choices;
     const std::string name = to_upper(field.path);
     const bool list = config::type_name(field.ref).starts_with("a list");
     doc.arguments.push_back(field.info.required ? name + (list ? "..." : "")

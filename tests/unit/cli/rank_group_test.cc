@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <thread>
 
 #include "tenfold/base/error.h"
@@ -88,21 +91,52 @@ TEST(RankGroup, TheFirstFailureEndsTheOthersAndIsNamed) {
   EXPECT_EQ(result.report.ranks[2].exit_code, 128 + SIGTERM);
 }
 
+// A folder in which scripts tell each other that they have come to a point: `$D`.
+class Meeting {
+ public:
+  Meeting() {
+    std::string name = (std::filesystem::path(testing::TempDir()) / "tenfold-ranks-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder");
+    folder_ = name;
+  }
+  Meeting(const Meeting&) = delete;
+  Meeting& operator=(const Meeting&) = delete;
+  ~Meeting() { std::filesystem::remove_all(folder_); }
+
+  std::string script(const std::string& text) const { return "D=" + folder_.string() + "; " + text; }
+  void wait_for(const std::string& name) const {
+    for (int i = 0; i < 2000 && !std::filesystem::exists(folder_ / name); ++i) {
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+constexpr char kFailWhenReady[] =
+    "if test $RANK = 1; then while ! test -e $D/ready; do sleep 0.01; done; exit 5; fi; ";
+
 TEST(RankGroup, OthersMaySaveBeforeTheyEnd) {
+  const Meeting meeting;
   const Ended result =
       run(2,
-          "test $RANK = 1 && sleep 0.2 && exit 5; trap 'sleep 0.1; echo saved; exit 0' TERM; "
-          "while true; do sleep 0.01; done");
+          meeting.script(
+              std::string(kFailWhenReady) +
+              "trap 'sleep 0.1; echo saved; exit 0' TERM; touch $D/ready; while true; do sleep 0.01; done"));
   EXPECT_EQ(result.out, "[0] saved\n");
   EXPECT_EQ(result.report.ranks[0].exit_code, 0);
   EXPECT_EQ(result.report.first_failure, 1);
 }
 
 TEST(RankGroup, RankThatIgnoresSigtermIsKilledAfterTheGraceTime) {
+  const Meeting meeting;
   RankGroupPlan plan;
   plan.grace = milliseconds(100);
-  const Ended result =
-      run(2, "test $RANK = 1 && sleep 0.2 && exit 5; trap '' TERM; while true; do sleep 0.01; done", plan);
+  const Ended result = run(2,
+                           meeting.script(std::string(kFailWhenReady) +
+                                          "trap '' TERM; touch $D/ready; while true; do sleep 0.01; done"),
+                           plan);
   EXPECT_EQ(result.report.ranks[0].exit_code, 128 + SIGKILL);
   EXPECT_EQ(result.report.first_failure, 1);
 }
@@ -113,21 +147,23 @@ TEST(RankGroup, SuccessOfOneDoesNotEndTheOthers) {
 }
 
 TEST(RankGroup, AStopIsPassedOnOnceAndRanksMayTakeTheirTime) {
+  const Meeting meeting;
   StopToken stop;
   RankGroupPlan plan;
   plan.stop = &stop;
   plan.stop_signal = [] { return SIGINT; };
   plan.grace = milliseconds(0);
   std::thread later([&] {
-    std::this_thread::sleep_for(milliseconds(300));
+    meeting.wait_for("0");
+    meeting.wait_for("1");
     stop.request();
   });
   // Rank 1 ends at once with a failure; rank 0 counts the signals while it saves.
-  const Ended result = run(2,
-                           "trap 'n=x$n' INT TERM; test $RANK = 1 && trap 'exit 130' INT; while test -z "
-                           "\"$n\"; do sleep 0.01; done; "
-                           "sleep 0.2; sleep 0.2; echo got $n",
-                           plan);
+  const Ended result =
+      run(2,
+          meeting.script("trap 'n=x$n' INT TERM; test $RANK = 1 && trap 'exit 130' INT; touch $D/$RANK; "
+                         "while test -z \"$n\"; do sleep 0.01; done; sleep 0.2; sleep 0.2; echo got $n"),
+          plan);
   later.join();
   EXPECT_EQ(result.out, "[0] got x\n");
   EXPECT_EQ(result.report.stop_signal, SIGINT);
@@ -152,10 +188,10 @@ TEST(RankGroup, MissingProgramIsAnErrorAndNothingIsLeft) {
 
 TEST(RankGroup, VariablesReplaceInheritedOnes) {
   ::setenv("RANK", "77", 1);
-  const Ended result = run(2, "env | grep -c ^RANK=; echo $RANK");
+  const Ended result = run(2, "echo $(env | grep -c ^RANK=)/$RANK");
   ::unsetenv("RANK");
-  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '7'), 0);
-  EXPECT_NE(result.out.find("[1] 1\n[1] 1\n"), std::string::npos);
+  EXPECT_NE(result.out.find("[0] 1/0\n"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("[1] 1/1\n"), std::string::npos) << result.out;
 }
 
 // Output of a process that outlives its rank must not hold the launch up for long, nor be waited for without end.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "tenfold/base/error.h"
+#include "tenfold/systems/forward_gradient/score.h"
 #include "tenfold/systems/forward_gradient/task.h"
 
 namespace tenfold::forward_gradient {
@@ -93,50 +94,62 @@ data::DataSplits experiment_data(const data::DataOptions& options, std::int64_t 
   return data;
 }
 
-ExperimentReport run_experiment(const data::DataSplits& data, const ExperimentOptions& options) {
-  at::manual_seed(options.seed);
-  ClassificationTask task(options.network, data);
-  const auto estimator = train::make_gradient_estimator(options.gradient);
+ExperimentReport train_and_measure(const ExperimentParts& parts, const ExperimentOptions& options) {
   ExperimentReport result;
   try {
     const train::TrainReport report = train::train(
-        task, *estimator, trainer_options(options), {.stop = options.stop, .seed = options.seed});
-    result.wall_seconds = report.wall_seconds;
-    result.cpu_seconds = report.cpu_seconds;
-    fill_curve(report, result);
+        parts.task, parts.estimator, trainer_options(options), {.stop = options.stop, .seed = options.seed});
     if (report.ended_by == "stopped") {
       throw Error(ErrorClass::kResource,
                   "experiment.stopped",
                   {.what = "stopped in an experiment with " + options.method, .remedy = "start again"});
     }
+    result.wall_seconds = report.wall_seconds;
+    result.cpu_seconds = report.cpu_seconds;
+    fill_curve(report, result);
   } catch (const Error& error) {
     if (error.code() != "train.not_finite") throw;
-    mark_diverged(data, result);
+    mark_diverged(parts.data, result);
     return result;
   }
-  const train::Figures valid = task.evaluate_split("valid");
-  result.valid_loss = valid.at("loss");
-  result.valid_accuracy = valid.at("accuracy");
-  result.test_accuracy = task.evaluate_split("test").at("accuracy");
-  if (!std::isfinite(result.valid_loss)) mark_diverged(data, result);
+  const Score valid = score(*parts.data.valid, parts.predict);
+  if (!std::isfinite(valid.loss)) {
+    mark_diverged(parts.data, result);
+    return result;
+  }
+  result.valid_loss = valid.loss;
+  result.valid_accuracy = valid.accuracy;
+  result.test_accuracy = score(*parts.data.test, parts.predict).accuracy;
   return result;
 }
 
-double tune_learning_rate(const data::DataSplits& data,
-                          ExperimentOptions options,
-                          const std::vector<double>& rates) {
+ExperimentReport run_experiment(const data::DataSplits& data, const ExperimentOptions& options) {
+  at::manual_seed(options.seed);
+  ClassificationTask task(options.network, data);
+  const auto estimator = train::make_gradient_estimator(options.gradient);
+  return train_and_measure(
+      {data, task, *estimator, [&](const torch::Tensor& x) { return task.network()->forward(x); }}, options);
+}
+
+double best_rate(const std::vector<double>& rates, ExperimentOptions options, const Experiment& run) {
   check_internal(!rates.empty(), "no learning rates to choose from");
   options.seed = kTuningSeed;
   double best = rates.front(), best_loss = std::numeric_limits<double>::infinity();
   for (double rate : rates) {
     options.learning_rate = rate;
-    const ExperimentReport report = run_experiment(data, options);
-    if (report.valid_loss < best_loss) {
-      best_loss = report.valid_loss;
-      best = rate;
-    }
+    const double loss = run(options).valid_loss;
+    if (loss >= best_loss) continue;
+    best_loss = loss;
+    best = rate;
   }
   return best;
+}
+
+double tune_learning_rate(const data::DataSplits& data,
+                          ExperimentOptions options,
+                          const std::vector<double>& rates) {
+  return best_rate(
+      rates, std::move(options), [&](const ExperimentOptions& each) { return run_experiment(data, each); });
 }
 
 }  // namespace tenfold::forward_gradient

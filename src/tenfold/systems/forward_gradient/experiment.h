@@ -2,7 +2,10 @@
 // The experiments behind the claims: training runs that differ in one thing, with learning rates tuned for each method apart.
 #pragma once
 
+#include <torch/types.h>
+
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,7 +13,9 @@
 #include "tenfold/base/stop.h"
 #include "tenfold/data/open.h"
 #include "tenfold/systems/forward_gradient/network.h"
+#include "tenfold/systems/forward_gradient/score.h"
 #include "tenfold/train/gradient_options.h"
+#include "tenfold/train/task.h"
 #include "tenfold/train/trainer.h"
 
 namespace tenfold::forward_gradient {
@@ -50,6 +55,18 @@ struct ExperimentReport {
 
 // Plain SGD, as in the paper. Throws Error(kResource, "experiment.stopped") when `stop` was requested.
 ExperimentReport run_experiment(const data::DataSplits& data, const ExperimentOptions& options);
+
+// What a run consists of; for experiments with a task or an estimator of their own.
+struct ExperimentParts {
+  const data::DataSplits& data;
+  train::TrainTask& task;
+  train::GradientEstimator& estimator;
+  Predict predict;
+};
+ExperimentReport train_and_measure(const ExperimentParts& parts, const ExperimentOptions& options);
+
+using Experiment = std::function<ExperimentReport(const ExperimentOptions&)>;
+double best_rate(const std::vector<double>& rates, ExperimentOptions options, const Experiment& run);
 
 // The rate of `rates` with the smallest validation loss in one run each with a seed of its own. Test data are not looked at.
 double tune_learning_rate(const data::DataSplits& data,

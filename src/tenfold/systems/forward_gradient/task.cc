@@ -2,18 +2,14 @@
 #include "tenfold/systems/forward_gradient/task.h"
 
 #include <ATen/Functions.h>
-#include <c10/core/GradMode.h>
 
-#include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "tenfold/base/error.h"
+#include "tenfold/systems/forward_gradient/score.h"
 
 namespace tenfold::forward_gradient {
 namespace {
-
-constexpr std::int64_t kEvaluationBatch = 500;
 
 data::DataSplits with_labels(data::DataSplits data) {
   if (data.info.classes >= 2) return data;
@@ -57,22 +53,11 @@ std::int64_t ClassificationTask::split_size(const std::string& split) const {
 }
 
 train::Figures ClassificationTask::evaluate_split(const std::string& split) {
-  const c10::NoGradGuard no_grad;
-  const data::Dataset& rows = set(split);
   const bool training = network_->is_training();
   network_->eval();
-  double loss = 0.0, right = 0.0;
-  for (std::int64_t begin = 0; begin < rows.size(); begin += kEvaluationBatch) {
-    std::vector<std::int64_t> ids(static_cast<std::size_t>(std::min(kEvaluationBatch, rows.size() - begin)));
-    std::iota(ids.begin(), ids.end(), begin);
-    const data::Batch batch = rows.get(ids, {});
-    const torch::Tensor logits = network_->forward(batch.tensors[0]);
-    loss += at::cross_entropy_loss(logits, batch.tensors[1], {}, at::Reduction::Sum).item<double>();
-    right += logits.argmax(1).eq(batch.tensors[1]).sum().item<double>();
-  }
+  const Score result = score(set(split), [&](const torch::Tensor& x) { return network_->forward(x); });
   network_->train(training);
-  const auto n = static_cast<double>(rows.size());
-  return {{"loss", loss / n}, {"accuracy", right / n}};
+  return {{"loss", result.loss}, {"accuracy", result.accuracy}};
 }
 
 }  // namespace tenfold::forward_gradient
