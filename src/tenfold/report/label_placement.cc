@@ -92,7 +92,9 @@ struct Search {
           if (!last_resort.placed) last_resort = place;
           continue;
         }
-        if (!touches_line(place)) return place;
+        const bool far = distance > kDistances[kUsualDistances - 1];  // worse than touching a line
+        if (far && second_best.placed) return second_best;
+        if (far || !touches_line(place)) return place;
         if (!second_best.placed) second_best = place;
       }
     }

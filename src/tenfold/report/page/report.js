@@ -255,7 +255,7 @@
     const left = dx > 0 ? x : dx < 0 ? x - label.width : x - label.width / 2;
     const top = dy > 0 ? y : dy < 0 ? y - label.height : y - label.height / 2;
     const line = { x0: label.x + dx * label.radius * scale, y0: label.y + dy * label.radius * scale, x1: x, y1: y };
-    return { box: { left, top, right: left + label.width, bottom: top + label.height }, line, leader: distance > 0 };
+    return { box: { left, top, right: left + label.width, bottom: top + label.height }, line, leader: distance > 0, far: distance >= FAR[0] };
   }
 
   function placeLabels(area, obstacles, strokes, labels) {
@@ -271,7 +271,7 @@
       const tries = above.concat(distances.flatMap((distance) => DIRECTIONS.map((direction) => [direction, distance])));
       const open = tries.map(([direction, distance]) => candidate(label, direction, distance)).filter((place) => !hidesLabel(place));
       const free = open.filter((place) => !hidesMark(place));
-      const found = free.find((place) => !strokes.some((stroke) => crosses(stroke, place.box))) || free[0] || (label.mustStand && open[0]);
+      const found = free.find((place) => !place.far && !strokes.some((stroke) => crosses(stroke, place.box))) || free[0] || (label.mustStand && open[0]);
       if (found) placed.push({ ...found, text: label.text });
     }
     return placed;

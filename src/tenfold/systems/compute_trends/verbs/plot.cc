@@ -2,6 +2,7 @@
 // `tenfold trends plot`: the paper's figure as SVG or PNG, with the user's own runs.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/error.h"
@@ -59,7 +60,10 @@ systems::Outcome plot(const PlotOptions& options, systems::Context& context) {
                  .remedy = "correct --runs or leave it out"});
   }
   std::vector<std::string> warnings;
-  for (OwnRun& run : find_runs(options.runs, warnings)) runs.push_back(std::move(run));
+  for (OwnRun& run : find_runs(options.runs, warnings)) {
+    // A run named by --run may lie in the folder too.
+    if (std::find(runs.begin(), runs.end(), run) == runs.end()) runs.push_back(std::move(run));
+  }
   for (const std::string& warning : warnings) log::warning("{}", warning);
   const report::Chart chart = era_chart(selection.rows, eras, runs);
   const report::PictureSize size{static_cast<int>(options.width), static_cast<int>(options.height)};
