@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks what a reader of a change should not have to: forbidden calls, file headers, file sizes.
+"""Checks what a reader of a change should not have to: forbidden calls, file headers, sizes of files and functions.
 
 usage: tools/check_source.py [ROOT]
 Prints "file:line: rule: remedy" for each find; exit code 1 when there is one.
@@ -10,6 +10,7 @@ import re
 import sys
 
 MAX_LINES = 600
+MAX_FUNCTION_LINES = 60
 EVERYWHERE = ("src/", "fuzz/", "tests/", "bench/", "examples/")
 LIBRARY = ("src/tenfold/",)
 # (pattern, where, except below, rule, remedy). Patterns see the code without comments and string contents.
@@ -53,6 +54,30 @@ def code_of(text):
     return NOT_CODE.sub(blank, text)
 
 
+# What stands before the brace of a function's body: its parameters, qualifiers, or the end of a constructor's list.
+BODY_BEGINS = re.compile(r"\)\s*(?:(?:const|noexcept|override|final|mutable)\s*)*(?:->[^;{}()]*)?$")
+
+
+def long_functions(code):
+    """Yields (line, lines) of every function whose body, braces included, is too long; `code` as code_of() gives it."""
+    open_braces, line, head = [], 1, []
+    for char in code:
+        if char == "{":
+            open_braces.append((line, bool(BODY_BEGINS.search("".join(head)))))
+            head = []
+        elif char == "}" and open_braces:
+            begin, is_function = open_braces.pop()
+            if is_function and line - begin + 1 > MAX_FUNCTION_LINES:
+                yield begin, line - begin + 1
+            head = []
+        elif char == ";":
+            head = []
+        else:
+            head.append(char)
+        if char == "\n":
+            line += 1
+
+
 def finds_in(name, text):
     """Yields (line, rule, remedy) for one C++ file; `name` is its path below the root."""
     if not text.startswith("// SPDX-License-Identifier: Apache-2.0\n"):
@@ -62,6 +87,9 @@ def finds_in(name, text):
     lines = code_of(text).split("\n")
     if len(lines) > MAX_LINES + 1:
         yield len(lines), f"{len(lines) - 1} lines, at most {MAX_LINES}", "split the file by meaning"
+    if not name.startswith("tests/"):  # a table of cases may be one function there
+        for line, count in long_functions("\n".join(lines)):
+            yield line, f"a function of {count} lines, at most {MAX_FUNCTION_LINES}", "split it by what it does"
     rules = RULES + (HEADER_RULES if name.endswith(".h") else [])
     for pattern, where, excepted, rule, remedy in rules:
         if not name.startswith(where) or (excepted and name.startswith(excepted)):

@@ -48,6 +48,19 @@ class CheckSource(unittest.TestCase):
         self.assertEqual(finds("src/tenfold/io/x.cc", "int x;\n" * 599), [])
         self.assertEqual(finds("src/tenfold/io/x.cc", "int x;\n" * 600), ["602: 601 lines, at most 600"])
 
+    def test_function_size(self):
+        def function(head, lines):
+            return f"{head} {{\n" + "  x = {1, 2};\n" * (lines - 2) + "}\n"
+
+        for head in ("void f()", "int C::g(const std::string& a,\n         int b) const noexcept",
+                     "C::C(int a)\n    : a_(a), b_(f(a))", "auto h() -> std::vector<int>", "const auto l = [&](int i)"):
+            with self.subTest(head):
+                self.assertEqual(finds("src/tenfold/io/x.cc", function(head, 60)), [])
+                self.assertEqual(len(finds("src/tenfold/io/x.cc", function(head, 61))), 1)
+        for head in ("namespace a", "class C", "struct S : public B", "const int table[] ="):
+            with self.subTest(head):
+                self.assertEqual(finds("src/tenfold/io/x.cc", function(head, 300)), [])
+
 
 if __name__ == "__main__":
     unittest.main()

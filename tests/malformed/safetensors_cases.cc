@@ -30,13 +30,18 @@ std::string two(std::string_view first, std::string_view second) {
   return "{" + std::string(first) + "," + std::string(second) + "}";
 }
 
-}  // namespace
+const std::string& good() {
+  static const std::string header = one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})");
+  return header;
+}
 
-std::vector<MalformedCase> malformed_safetensors() {
-  const std::string good = one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})");
-  const auto file = [](std::string_view header, std::size_t data = 4) {
-    return safetensors_file(header, data);
-  };
+std::string file(std::string_view header, std::size_t data = 4) {
+  return safetensors_file(header, data);
+}
+
+using Cases = std::vector<MalformedCase>;
+
+Cases header_length_and_start() {
   return {
       // The length of the header.
       {"empty_file", "", "too_short"},
@@ -58,6 +63,11 @@ std::vector<MalformedCase> malformed_safetensors() {
       {"string_as_header", file("\"{}\"", 0), "header_start"},
       {"zip_archive", file(std::string("PK\x03\x04\0\0", 6), 0), "header_start"},
       {"pickle", file("\x80\x04}.", 0), "header_start"},
+  };
+}
+
+Cases encoding_and_json() {
+  return {
       // The encoding.
       {"latin1_name", file("{\"caf\xE9\":1}", 0), "header_utf8"},
       {"overlong_slash", file("{\"\xC0\xAF\":1}", 0), "header_utf8"},
@@ -66,7 +76,7 @@ std::vector<MalformedCase> malformed_safetensors() {
       {"utf8_cut", file("{\"\xE2\x82", 0), "header_utf8"},
       // JSON.
       {"brace_only", file("{", 0), "header_json"},
-      {"no_closing_brace", file(good.substr(0, good.size() - 1)), "header_json"},
+      {"no_closing_brace", file(good().substr(0, good().size() - 1)), "header_json"},
       {"trailing_comma", file("{" + entry("a", 0, 4) + ",}"), "header_json"},
       {"leading_comma", file("{," + entry("a", 0, 4) + "}"), "header_json"},
       {"missing_comma", file("{" + entry("a", 0, 2) + entry("b", 2, 4) + "}"), "header_json"},
@@ -87,11 +97,16 @@ std::vector<MalformedCase> malformed_safetensors() {
       {"not_a_word", file(with_shape("[nan]")), "not_an_integer"},
       {"bare_plus", file(with_shape("[+1]")), "header_json"},
       {"shape_without_end", file(R"({"a":{"dtype":"F32","shape":[1)"), "header_json"},
+  };
+}
+
+Cases padding_and_names() {
+  return {
       // What follows the object.
-      {"second_object", file(good + "{}"), "header_padding"},
-      {"letter_after_padding", file(good + "   x"), "header_padding"},
-      {"line_break_as_padding", file(good + "\n"), "header_padding"},
-      {"tab_as_padding", file(good + "\t"), "header_padding"},
+      {"second_object", file(good() + "{}"), "header_padding"},
+      {"letter_after_padding", file(good() + "   x"), "header_padding"},
+      {"line_break_as_padding", file(good() + "\n"), "header_padding"},
+      {"tab_as_padding", file(good() + "\t"), "header_padding"},
       // Names occur once.
       {"duplicate_name", file(two(entry("a", 0, 2), entry("a", 2, 4))), "duplicate_name"},
       {"duplicate_name_same_bytes", file(two(entry("a", 0, 0), entry("a", 0, 0)), 0), "duplicate_name"},
@@ -119,6 +134,11 @@ std::vector<MalformedCase> malformed_safetensors() {
       {"duplicate_dtype_by_escape",
        file(one(R"({"dtype":"F32","\u0064type":"F32","shape":[1],"data_offsets":[0,4]})")),
        "duplicate_key"},
+  };
+}
+
+Cases metadata_and_tensors() {
+  return {
       // Metadata maps strings to strings.
       {"metadata_array", file(R"({"__metadata__":[]})", 0), "metadata_not_object"},
       {"metadata_null", file(R"({"__metadata__":null})", 0), "metadata_not_object"},
@@ -136,6 +156,11 @@ std::vector<MalformedCase> malformed_safetensors() {
       {"no_offsets", file(one(R"({"dtype":"F32","shape":[1]})")), "missing_key"},
       {"extra_key", file(one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":0})")), "unknown_key"},
       {"key_in_capitals", file(one(R"({"DType":"F32","shape":[1],"data_offsets":[0,4]})")), "unknown_key"},
+  };
+}
+
+Cases dtype_and_shape() {
+  return {
       // dtype.
       {"dtype_number", file(with_dtype("32")), "dtype_not_string"},
       {"dtype_unknown", file(with_dtype("\"F31\"")), "unknown_dtype"},
@@ -162,6 +187,11 @@ std::vector<MalformedCase> malformed_safetensors() {
       {"shape_product_wraps_to_one", file(with_shape("[4294967297,4294967297]")), "shape_overflow"},
       {"shape_product_wraps_to_zero", file(with_shape("[4294967296,4294967296]")), "shape_overflow"},
       {"shape_bytes_wrap", file(with_shape("[4611686018427387905]")), "shape_overflow"},
+  };
+}
+
+Cases offsets_and_ranges() {
+  return {
       // data_offsets.
       {"offsets_number", file(with_offsets("4")), "offsets_not_pair"},
       {"offsets_object", file(with_offsets("{}")), "offsets_not_pair"},
@@ -176,8 +206,8 @@ std::vector<MalformedCase> malformed_safetensors() {
       {"offsets_far_past_end",
        file(with_offsets("[18446744073709551612,18446744073709551615]")),
        "offsets_past_end"},
-      {"data_cut_short", file(good, 3), "offsets_past_end"},
-      {"no_data", file(good, 0), "offsets_past_end"},
+      {"data_cut_short", file(good(), 3), "offsets_past_end"},
+      {"no_data", file(good(), 0), "offsets_past_end"},
       // Shape and range agree.
       {"range_too_small", file(with_shape("[2]")), "size_mismatch"},
       {"range_too_large", file(with_shape("[0]")), "size_mismatch"},
@@ -190,11 +220,26 @@ std::vector<MalformedCase> malformed_safetensors() {
       {"overlap_same_range", file(two(entry("a", 0, 4), entry("b", 0, 4))), "overlap"},
       {"overlap_contained", file(two(entry("a", 0, 4), entry("b", 1, 2))), "overlap"},
       {"overlap_empty_inside", file(two(entry("a", 0, 4), entry("b", 2, 2))), "overlap"},
-      {"trailing_byte", file(good, 5), "trailing_bytes"},
+      {"trailing_byte", file(good(), 5), "trailing_bytes"},
       {"bytes_without_tensors", file("{}", 1), "trailing_bytes"},
-      {"polyglot_archive_at_end", file(good, 4) + std::string("PK\x05\x06", 4), "trailing_bytes"},
+      {"polyglot_archive_at_end", file(good(), 4) + std::string("PK\x05\x06", 4), "trailing_bytes"},
       {"empty_tensor_past_all", file(two(entry("a", 0, 2), entry("b", 4, 4))), "hole"},
   };
+}
+
+}  // namespace
+
+std::vector<MalformedCase> malformed_safetensors() {
+  Cases all;
+  for (const auto& cases : {header_length_and_start(),
+                            encoding_and_json(),
+                            padding_and_names(),
+                            metadata_and_tensors(),
+                            dtype_and_shape(),
+                            offsets_and_ranges()}) {
+    all.insert(all.end(), cases.begin(), cases.end());
+  }
+  return all;
 }
 
 }  // namespace tenfold::io

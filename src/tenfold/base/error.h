@@ -8,7 +8,7 @@
 
 namespace tenfold {
 
-// The value is the program's exit code (docs/cli.md).
+// The value is the program's exit code (docs/program.md).
 enum class ErrorClass {
   kUsage = 2,      // a wrong command line
   kConfig = 3,     // a wrong configuration key or value

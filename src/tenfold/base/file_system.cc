@@ -14,61 +14,12 @@
 #include <system_error>
 #include <utility>
 
+#include "tenfold/base/descriptor.h"
 #include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
 
 namespace tenfold {
 namespace {
-
-[[noreturn]] void throw_errno(std::string_view action, const Path& path, int error) {
-  const std::string reason = std::generic_category().message(error);
-  const std::string what = fmt::format("cannot {} {}", action, path.string());
-  switch (error) {
-    case ENOSPC:
-    case EDQUOT:
-      throw Error(ErrorClass::kResource,
-                  "file.no_space",
-                  {.what = what, .seen = reason, .remedy = "free disk space or choose another folder"});
-    case ENOENT:
-    case ENOTDIR:
-      throw Error(
-          ErrorClass::kFile, "file.not_found", {.what = what, .seen = reason, .remedy = "check the path"});
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      throw Error(ErrorClass::kFile,
-                  "file.no_permission",
-                  {.what = what, .seen = reason, .remedy = "check the rights of the file and its folder"});
-    case ENAMETOOLONG:
-    case ELOOP:
-      throw Error(ErrorClass::kFile,
-                  "file.bad_path",
-                  {.what = what, .seen = reason, .remedy = "choose a shorter path without circular links"});
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-      throw Error(ErrorClass::kResource,
-                  "file.system_limit",
-                  {.what = what, .seen = reason, .remedy = "close other programs or raise the limit"});
-    default:
-      throw Error(
-          ErrorClass::kFile, "file.io", {.what = what, .seen = reason, .remedy = "check the disk and retry"});
-  }
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  int get() const { return value_; }
-  int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
 
 class RealFile final : public WritableFile {
  public:
@@ -147,53 +98,15 @@ class RealFileSystem final : public FileSystem {
   }
 };
 
-[[noreturn]] void throw_not_regular(std::string_view action,
-                                    const Path& path,
-                                    bool folder,
-                                    std::string remedy) {
-  throw Error(ErrorClass::kFile,
-              "file.not_regular",
-              {.what = fmt::format("cannot {} {}", action, path.string()),
-               .seen = folder ? "a folder" : "a device, pipe or socket",
-               .wanted = "a regular file",
-               .remedy = std::move(remedy)});
-}
-
-// Opens a regular file for reading and gives its size. O_NONBLOCK: a FIFO must not hang the program.
-Descriptor open_regular(const Path& path, std::uint64_t limit, std::uint64_t& size) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0 && errno == ENXIO) {  // what open() says of a socket
-    throw_not_regular("read", path, false, "copy the content into a file first");
-  }
-  if (file.get() < 0) throw_errno("open", path, errno);
-  struct stat info {};
-  if (::fstat(file.get(), &info) != 0) throw_errno("inspect", path, errno);
-  if (!S_ISREG(info.st_mode)) {
-    throw_not_regular("read", path, S_ISDIR(info.st_mode), "copy the content into a file first");
-  }
-  size = static_cast<std::uint64_t>(info.st_size);
-  if (size > limit) {
-    throw Error(ErrorClass::kFile,
-                "file.too_large",
-                {.what = path.string() + " is larger than the limit for this kind of file",
-                 .seen = fmt::format("{} bytes", size),
-                 .wanted = fmt::format("at most {} bytes", limit),
-                 .remedy = "check that it is the right file, or split it"});
-  }
-  return Descriptor(file.release());
-}
-
-void read_all(const Path& path, int descriptor, std::span<std::byte> target, std::size_t& filled) {
-  filled = 0;
+// A file that shrank meanwhile gives what there is.
+std::size_t read_all(const OpenFile& file, const Path& path, std::span<std::byte> target) {
+  std::size_t filled = 0;
   while (filled < target.size()) {
-    const ssize_t count = ::read(descriptor, target.data() + filled, target.size() - filled);
-    if (count < 0) {
-      if (errno == EINTR) continue;
-      throw_errno("read", path, errno);
-    }
-    if (count == 0) return;  // the file shrank meanwhile: the caller keeps what there is
-    filled += static_cast<std::size_t>(count);
+    const std::size_t count = read_some(file.descriptor, target.subspan(filled), path.string());
+    if (count == 0) break;
+    filled += count;
   }
+  return filled;
 }
 
 Path temporary_name(const Path& path) {
@@ -215,11 +128,12 @@ void check_replaceable(const Path& path) {
   const std::filesystem::file_status status = std::filesystem::status(path, failure);
   if (status.type() == std::filesystem::file_type::not_found) return;
   if (failure) throw_errno("write", path, failure.value());
-  const bool folder = std::filesystem::is_directory(status);
   // /dev/stdout is a link into /proc even when it is redirected to a regular file.
   const bool descriptor_link = std::filesystem::read_symlink(path, failure).string().starts_with("/proc/");
   if (std::filesystem::is_regular_file(status) && !descriptor_link) return;
-  throw_not_regular("write", path, folder, "name a file; an existing one is replaced");
+  struct stat info {};
+  const unsigned mode = ::stat(path.c_str(), &info) == 0 ? info.st_mode : 0;
+  throw_not_regular("write", path, mode, "name a file; an existing one is replaced");
 }
 
 }  // namespace
@@ -239,30 +153,27 @@ bool path_exists(const Path& path) {
 
 Error naming_target(const Error& error, const Path& temporary, const Path& target) {
   ErrorText text = error.text();
-  for (std::string* part : {&text.what, &text.seen}) {
-    const std::size_t at = part->find(temporary.string());
-    if (at != std::string::npos) part->replace(at, temporary.string().size(), target.string());
+  constexpr std::size_t kLongest = 4096;
+  for (const std::string& name : {temporary.string(), printable(temporary.string(), kLongest)}) {
+    for (std::string* part : {&text.what, &text.seen}) {
+      const std::size_t at = part->find(name);
+      if (at != std::string::npos) part->replace(at, name.size(), printable(target.string(), kLongest));
+    }
   }
   return Error(error.error_class(), error.code(), std::move(text));
 }
 
 std::string read_text_file(const Path& path, std::uint64_t limit) {
-  std::uint64_t size = 0;
-  const Descriptor file = open_regular(path, limit, size);
-  std::string text(size, '\0');
-  std::size_t filled = 0;
-  read_all(path, file.get(), std::as_writable_bytes(std::span(text.data(), text.size())), filled);
-  text.resize(filled);
+  const OpenFile file = open_regular_file(path, limit);
+  std::string text(file.size, '\0');
+  text.resize(read_all(file, path, std::as_writable_bytes(std::span(text.data(), text.size()))));
   return text;
 }
 
 std::vector<std::byte> read_binary_file(const Path& path, std::uint64_t limit) {
-  std::uint64_t size = 0;
-  const Descriptor file = open_regular(path, limit, size);
-  std::vector<std::byte> bytes(size);
-  std::size_t filled = 0;
-  read_all(path, file.get(), bytes, filled);
-  bytes.resize(filled);
+  const OpenFile file = open_regular_file(path, limit);
+  std::vector<std::byte> bytes(file.size);
+  bytes.resize(read_all(file, path, bytes));
   return bytes;
 }
 

@@ -12,6 +12,7 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/file_system.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/base/unknown_name.h"
 #include "tenfold/config/toml.h"
 
 namespace tenfold::cli {
@@ -116,7 +117,10 @@ void add_common(CLI::App& app, CommonOptions& common, std::vector<std::string>& 
   app.add_option("--seed", common.seed);
   app.add_option("--threads", common.threads);
   app.add_option("--log-level", common.log_level);
-  app.add_option("--set", sets)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--set", sets)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
 }
 
 [[noreturn]] void throw_parse_error(const CLI::ParseError& failure, const std::string& command) {
@@ -201,7 +205,8 @@ Arguments parse_arguments(const config::Fields& fields,
     } else {
       CLI::Option* option = app.add_option(flag_spellings(field), values[field.path])->expected(1);
       option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);  // repeats are judged below
-      if (is_list(field) && field.info.positional) option->expected(-1);
+      option->allow_extra_args(false);  // the word behind a flag's value is an argument of the command
+      if (is_list(field) && field.info.positional) option->expected(-1)->allow_extra_args(true);
     }
   }
   std::vector<std::string> reversed(words.rbegin(), words.rend());  // CLI11 takes the words from the back
@@ -235,14 +240,13 @@ void resolve(const config::Fields& fields, const Arguments& arguments, const Con
     if (found == sources.presets.end()) {
       std::vector<std::string> names;
       for (const systems::Preset& preset : sources.presets) names.push_back(preset.name);
-      const auto nearest = nearest_name(common.preset, names);
-      throw Error(
-          ErrorClass::kConfig,
-          "config.unknown_preset",
-          {.what = "there is no such preset",
-           .seen = printable(common.preset),
-           .wanted = names.empty() ? "no preset: this command has none" : "one of " + join(names, ", "),
-           .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "leave --preset out"});
+      throw unknown_name({.error_class = ErrorClass::kConfig,
+                          .code = "config.unknown_preset",
+                          .what = "there is no such preset",
+                          .name = common.preset,
+                          .known = names,
+                          .none_known = "no preset: this command has none",
+                          .remedy = "leave --preset out"});
     }
     config::apply_toml(fields, found->toml, sources.verb, sources.tables, "preset " + found->name);
   }

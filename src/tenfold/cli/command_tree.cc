@@ -132,9 +132,9 @@ std::string help_archive(const Program& core, const Program& full) {
   for (const CommandDoc& command : describe(core)) {
     if (command.children.empty()) torch_free.insert(join(command.path, " "));
   }
-  // These describe the whole program, so only its larger half can answer; the launcher has their common forms itself.
-  torch_free.erase("completion");
-  torch_free.erase("man");
+  for (const systems::Verb& verb : core.commands) {
+    if (verb.whole_program) torch_free.erase(verb.name);
+  }
   std::string archive;
   for (const CommandDoc& command : describe(full)) {
     const std::string path = join(command.path, " ");

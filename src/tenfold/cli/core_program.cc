@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "tenfold/cli/commands.h"
 #include "tenfold/systems/registry.h"
 
@@ -6,12 +8,16 @@ namespace tenfold::cli {
 
 void add_commands(Program& program, MakeProgram make_program) {
   const auto inner = std::make_shared<const Program>(program);
-  program.commands.push_back(make_demo_command(inner));
+  const auto add_whole = [&](systems::Verb verb) {
+    verb.whole_program = true;
+    program.commands.push_back(std::move(verb));
+  };
+  add_whole(make_demo_command(inner));
   program.commands.push_back(make_list_command());
   program.commands.push_back(make_info_command());
-  program.commands.push_back(make_reproduce_command(inner));
-  program.commands.push_back(make_completion_command(make_program));
-  program.commands.push_back(make_man_command(make_program));
+  add_whole(make_reproduce_command(inner));
+  add_whole(make_completion_command(make_program));
+  add_whole(make_man_command(make_program));
 }
 
 Program core_program() {

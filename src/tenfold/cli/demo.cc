@@ -8,9 +8,8 @@
 
 #include "tenfold/base/clock.h"
 #include "tenfold/base/cpu.h"
-#include "tenfold/base/error.h"
-#include "tenfold/base/strings.h"
 #include "tenfold/base/threads.h"
+#include "tenfold/base/unknown_name.h"
 #include "tenfold/base/version.h"
 #include "tenfold/cli/commands.h"
 
@@ -48,13 +47,12 @@ void check_names(const Program& program, const DemoOptions& options) {
   }
   for (const std::string& name : options.systems) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    const auto nearest = nearest_name(name, names);
-    throw Error(ErrorClass::kUsage,
-                "demo.unknown_system",
-                {.what = "no system of this name has a demo",
-                 .seen = printable(name),
-                 .wanted = "one of " + join(names, ", "),
-                 .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see tenfold list"});
+    throw unknown_name({.code = "demo.unknown_system",
+                        .what = "no system of this name has a demo",
+                        .name = name,
+                        .known = names,
+                        .none_known = "no name: no system has a demo",
+                        .remedy = "see tenfold list"});
   }
 }
 

@@ -26,7 +26,7 @@ Program core_program();
 // Everything (cli/torch/full_program.cc).
 Program full_program();
 
-// Parses, runs, prints, and returns the exit code of docs/cli.md. Never throws.
+// Parses, runs, prints, and returns the exit code of docs/program.md. Never throws.
 int run(const Program& program, int argc, const char* const* argv);
 
 }  // namespace tenfold::cli

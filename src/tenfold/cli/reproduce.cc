@@ -7,10 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/cpu.h"
-#include "tenfold/base/error.h"
 #include "tenfold/base/log.h"
-#include "tenfold/base/strings.h"
 #include "tenfold/base/threads.h"
+#include "tenfold/base/unknown_name.h"
 #include "tenfold/base/version.h"
 #include "tenfold/cli/commands.h"
 #include "tenfold/report/table.h"
@@ -63,13 +62,12 @@ std::vector<systems::Claim> chosen_claims(const systems::System& system,
   for (const std::string& id : wanted) {
     const auto found = std::find(names.begin(), names.end(), id);
     if (found == names.end()) {
-      const auto nearest = nearest_name(id, names);
-      throw Error(ErrorClass::kConfig,
-                  "reproduce.unknown_claim",
-                  {.what = "tenfold " + system.name + " has no such claim",
-                   .seen = printable(id),
-                   .wanted = "one of " + join(names, ", "),
-                   .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "leave --claims out"});
+      throw unknown_name({.error_class = ErrorClass::kConfig,
+                          .code = "reproduce.unknown_claim",
+                          .what = "tenfold " + system.name + " has no such claim",
+                          .name = id,
+                          .known = names,
+                          .remedy = "leave --claims out"});
     }
     chosen.push_back(system.claims[static_cast<std::size_t>(found - names.begin())]);
   }
@@ -85,13 +83,11 @@ std::vector<const systems::System*> chosen_systems(const Program& program, const
     if (name == "all" || name == system.name) chosen.push_back(&system);
   }
   if (!chosen.empty()) return chosen;
-  const auto nearest = nearest_name(name, names);
-  throw Error(ErrorClass::kUsage,
-              "reproduce.unknown_system",
-              {.what = "no system of this name has claims",
-               .seen = printable(name),
-               .wanted = "one of " + join(names, ", "),
-               .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see tenfold list"});
+  throw unknown_name({.code = "reproduce.unknown_system",
+                      .what = "no system of this name has claims",
+                      .name = name,
+                      .known = names,
+                      .remedy = "see tenfold list"});
 }
 
 systems::Outcome reproduce(const Program& program,

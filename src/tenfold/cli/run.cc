@@ -11,6 +11,7 @@
 #include "tenfold/base/log.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/base/threads.h"
+#include "tenfold/base/unknown_name.h"
 #include "tenfold/base/version.h"
 #include "tenfold/cli/arguments.h"
 #include "tenfold/cli/command_tree.h"
@@ -49,13 +50,11 @@ struct Selection {
                                         const std::string& seen,
                                         const std::vector<std::string>& names,
                                         const std::string& parent = "tenfold") {
-  const auto nearest = nearest_name(seen, names);
-  throw Error(ErrorClass::kUsage,
-              "usage.unknown_command",
-              {.what = "unknown " + kind,
-               .seen = seen.empty() ? "nothing" : printable(seen),
-               .wanted = "one of " + join(names, ", "),
-               .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see " + parent + " --help"});
+  throw unknown_name({.code = "usage.unknown_command",
+                      .what = "unknown " + kind,
+                      .name = seen,
+                      .known = names,
+                      .remedy = "see " + parent + " --help"});
 }
 
 const systems::Verb* find_verb(const std::vector<systems::Verb>& verbs, const std::string& name) {
@@ -118,22 +117,29 @@ log::Level to_level(const std::string& name) {
   return log::Level::kWarning;
 }
 
+// What it takes to get the same result again; every result carries it.
+nlohmann::json record_of(const config::Fields& fields, const Arguments& arguments) {
+  return {{"config", nlohmann::json::parse(config::to_json(fields))},
+          {"config_hash", config::hash(fields)},
+          {"seed", arguments.common.seed},
+          {"threads", thread_count()},
+          {"version", version()},
+          {"revision", revision()}};
+}
+
+std::string json_text(const nlohmann::json& object) {
+  return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 // The run folder: what was asked, resolved, and what came out.
 void write_run_folder(const Path& folder,
-                      const std::string& table,
-                      const config::Fields& fields,
+                      const std::string& config,
                       const nlohmann::json& result,
-                      const Arguments& arguments) {
+                      nlohmann::json record) {
   FileSystem& files = real_file_system();
-  write_file_atomically(files, folder / "config.toml", config::to_toml(fields, table));
-  const nlohmann::json record = {{"result", result},
-                                 {"config", nlohmann::json::parse(config::to_json(fields))},
-                                 {"config_hash", config::hash(fields)},
-                                 {"seed", arguments.common.seed},
-                                 {"threads", thread_count()},
-                                 {"version", version()},
-                                 {"revision", revision()}};
-  write_file_atomically(files, folder / "result.json", record.dump(2) + "\n");
+  write_file_atomically(files, folder / "config.toml", config);
+  record["result"] = result;
+  write_file_atomically(files, folder / "result.json", json_text(record));
 }
 
 int run_verb(const Program& program,
@@ -167,11 +173,17 @@ int run_verb(const Program& program,
   if (!common.out.empty()) context.files->make_directories(common.out);
   const systems::Outcome outcome = call.run(context);
   progress.finish();
+  nlohmann::json record = record_of(call.fields, arguments);
   if (!common.out.empty()) {
-    write_run_folder(common.out, selection.verb->name, call.fields, *outcome.json, arguments);
+    write_run_folder(common.out, config::to_toml(call.fields, selection.verb->name), *outcome.json, record);
   }
-  print(common.json ? outcome.json->dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"
-                    : ends_with_newline(outcome.text));
+  if (common.json) {
+    nlohmann::json object = *outcome.json;
+    object["produced_by"] = std::move(record);
+    print(json_text(object));
+  } else {
+    print(ends_with_newline(outcome.text));
+  }
   return outcome.exit_code;
 }
 
@@ -191,7 +203,7 @@ int report_error(const Error& error, bool json) {
                                      {"seen", text.seen},
                                      {"wanted", text.wanted},
                                      {"remedy", text.remedy}}}};
-    std::puts(object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::fputs(json_text(object).c_str(), stdout);
   }
   return error.exit_code();
 }

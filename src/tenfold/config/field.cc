@@ -8,6 +8,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/base/unknown_name.h"
 
 namespace tenfold::config {
 namespace {
@@ -52,13 +53,12 @@ void check_number(const BoundField& field, double value, std::string_view origin
 void check_choice(const BoundField& field, const std::string& value, std::string_view origin) {
   const std::vector<std::string>& choices = field.info.choices;
   if (choices.empty() || std::find(choices.begin(), choices.end(), value) != choices.end()) return;
-  const auto nearest = nearest_name(value, choices);
-  throw Error(ErrorClass::kConfig,
-              "config.not_a_choice",
-              {.what = fmt::format("{}: {} does not know this choice", origin, field.path),
-               .seen = printable(value),
-               .wanted = "one of " + join(choices, ", "),
-               .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "choose one of them"});
+  throw unknown_name({.error_class = ErrorClass::kConfig,
+                      .code = "config.not_a_choice",
+                      .what = fmt::format("{}: {} does not know this choice", origin, field.path),
+                      .name = value,
+                      .known = choices,
+                      .remedy = "choose one of them"});
 }
 
 void check_present(const BoundField& field, bool present) {
@@ -262,14 +262,13 @@ void check_all(const Fields& fields) {
 
 void throw_unknown_key(const Fields& fields, std::string_view key, std::string_view origin) {
   const std::vector<std::string> names = fields.paths();
-  const auto nearest = nearest_name(key, names);
-  throw Error(
-      ErrorClass::kConfig,
-      "config.unknown_key",
-      {.what = fmt::format("{}: unknown key", origin),
-       .seen = printable(key),
-       .wanted = names.empty() ? "no key at all" : "one of " + join(names, ", "),
-       .remedy = nearest ? fmt::format("did you mean {}?", *nearest) : "see --print-config for all keys"});
+  throw unknown_name({.error_class = ErrorClass::kConfig,
+                      .code = "config.unknown_key",
+                      .what = fmt::format("{}: unknown key", origin),
+                      .name = key,
+                      .known = names,
+                      .none_known = "no key at all",
+                      .remedy = "see --print-config for all keys"});
 }
 
 }  // namespace tenfold::config

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "tenfold/base/descriptor.h"
 #include "tenfold/base/error.h"
 #include "tenfold/base/sha256.h"
 #include "tenfold/base/strings.h"
@@ -27,42 +28,14 @@ constexpr const char* kManifestName = "manifest.json";
   throw Error(ErrorClass::kFile, std::string(code), std::move(text));
 }
 
-// Closes the folder on every way out.
-class FolderDescriptor {
- public:
-  explicit FolderDescriptor(int value) : value_(value) {}
-  FolderDescriptor(const FolderDescriptor&) = delete;
-  FolderDescriptor& operator=(const FolderDescriptor&) = delete;
-  ~FolderDescriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
-
-int open_folder(const Path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor >= 0) return descriptor;
-  const int error = errno;
-  const std::string reason = std::generic_category().message(error);
-  if (error == ENOENT) {
-    refuse("file.not_found", folder, {.what = "no such bundle", .seen = reason, .remedy = "check the path"});
-  }
-  if (error == EACCES || error == EPERM) {
-    refuse("file.no_permission",
-           folder,
-           {.what = "cannot open the bundle", .seen = reason, .remedy = "check the rights of the folder"});
-  }
-  if (error == ENOTDIR) {
-    refuse("bundle.not_a_folder",
-           folder,
-           {.what = "a bundle is a folder",
-            .seen = "something else",
-            .remedy = "name the folder of the bundle"});
-  }
-  refuse("file.io", folder, {.what = "cannot open the bundle", .seen = reason, .remedy = "check the disk"});
+Descriptor open_folder(const Path& folder) {
+  Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK));
+  if (descriptor.is_open()) return descriptor;
+  if (errno != ENOTDIR) throw_errno("open the bundle", folder.string(), errno);
+  refuse(
+      "bundle.not_a_folder",
+      folder,
+      {.what = "a bundle is a folder", .seen = "something else", .remedy = "name the folder of the bundle"});
 }
 
 std::string read_whole(const InputFile& file) {
@@ -94,7 +67,7 @@ void check_hash(const std::string& label, const BundleMember& member, const std:
 }  // namespace
 
 struct BundleReader::State {
-  FolderDescriptor folder;
+  Descriptor folder;
   Path path;
   BundleManifest manifest;
 };
@@ -105,7 +78,7 @@ BundleReader& BundleReader::operator=(BundleReader&&) noexcept = default;
 BundleReader::~BundleReader() = default;
 
 BundleReader BundleReader::open(const Path& folder) {
-  auto state = std::unique_ptr<State>(new State{FolderDescriptor(open_folder(folder)), folder, {}});
+  auto state = std::unique_ptr<State>(new State{open_folder(folder), folder, {}});
   const Path manifest_path = folder / kManifestName;
   try {
     const InputFile file = InputFile::open_member(state->folder.get(), kManifestName, manifest_path.string());

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "tenfold/base/descriptor.h"
 #include "tenfold/base/file_system.h"
 
 namespace tenfold::io {
@@ -22,6 +23,12 @@ class ByteSource {
   virtual const std::string& name() const = 0;
 };
 
+// Error(kResource): more of something than a reader takes. `most` is the limit with its unit: "65536 bytes".
+[[noreturn]] void throw_over_limit(std::string code,
+                                   std::string what,
+                                   const std::string& most,
+                                   std::string remedy);
+
 // Reads `text`, which must outlive the source.
 class MemorySource final : public ByteSource {
  public:
@@ -34,20 +41,16 @@ class MemorySource final : public ByteSource {
   std::string name_;
 };
 
-// Reads a regular file without holding more than the caller's buffer. Throws Error(kFile): "file.not_found",
-// "file.no_permission", "file.not_regular" (folder, FIFO, device), "file.too_large" (more than `limit` bytes,
-// also when the file grows while it is read) or "file.io".
+// Reads a regular file without holding more than the caller's buffer. Throws what open_regular_file() does
+// (base/descriptor.h); "file.too_large" also when the file grows beyond `limit` while it is read.
 class FileSource final : public ByteSource {
  public:
   explicit FileSource(const Path& path, std::uint64_t limit = kDefaultReadLimit);
-  ~FileSource() override;
-  FileSource(const FileSource&) = delete;
-  FileSource& operator=(const FileSource&) = delete;
   std::size_t read(std::span<char> target) override;
   const std::string& name() const override { return name_; }
 
  private:
-  int descriptor_ = -1;
+  Descriptor file_;
   std::uint64_t left_;  // bytes that may still come before the limit is broken
   std::uint64_t limit_;
   std::string name_;

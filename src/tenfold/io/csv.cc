@@ -26,12 +26,10 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
                               std::string what,
                               std::uint64_t limit,
                               std::string_view unit) {
-  throw Error(ErrorClass::kResource,
-              std::move(code),
-              {.what = std::move(what),
-               .seen = fmt::format("more than {} {}", limit, unit),
-               .wanted = fmt::format("at most {} {}", limit, unit),
-               .remedy = "check that the file is a table and that every quote is closed"});
+  throw_over_limit(std::move(code),
+                   std::move(what),
+                   fmt::format("{} {}", limit, unit),
+                   "check that the file is a table and that every quote is closed");
 }
 
 void check_separator(char separator) {

@@ -9,7 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
+#include <string_view>
 #include <utility>
 
 #include "tenfold/base/checked.h"
@@ -19,6 +19,7 @@
 namespace tenfold::io {
 namespace {
 
+constexpr std::string_view kCopyFirst = "copy the content into a file first";
 constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 [[noreturn]] void fail(std::string code, const std::string& label, std::string seen, ErrorText advice = {}) {
@@ -27,76 +28,31 @@ constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
   throw Error(ErrorClass::kFile, std::move(code), std::move(advice));
 }
 
-[[noreturn]] void throw_errno(const std::string& label, int error) {
-  switch (error) {
-    case ENOENT:
-      fail("file.not_found", label, "no such file", {.remedy = "check the path"});
-    case EACCES:
-    case EPERM:
-      fail("file.no_permission",
-           label,
-           std::generic_category().message(error),
-           {.remedy = "check the rights of the file and its folder"});
-    case ELOOP:
-      fail("file.symlink",
-           label,
-           "a symbolic link",
-           {.wanted = "a regular file", .remedy = "name the file that the link points to (readlink -f)"});
-    case ENXIO:  // a socket, or a device without a driver
-      fail("file.not_regular",
-           label,
-           "a socket or device",
-           {.wanted = "a regular file", .remedy = "copy the content into a file first"});
-    default:
-      fail("file.io",
-           label,
-           std::generic_category().message(error),
-           {.remedy = "check the path and the disk"});
+[[noreturn]] void throw_open_error(const std::string& label, int error) {
+  if (error == ELOOP) {
+    fail("file.symlink",
+         label,
+         "a symbolic link",
+         {.wanted = "a regular file", .remedy = "name the file that the link points to (readlink -f)"});
   }
-}
-
-std::string kind_of(mode_t mode) {
-  if (S_ISDIR(mode)) return "a folder";
-  if (S_ISFIFO(mode)) return "a FIFO (named pipe)";
-  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
-  if (S_ISSOCK(mode)) return "a socket";
-  return "not a regular file";
+  if (error == ENXIO) throw_not_regular("read", label, S_IFSOCK, std::string(kCopyFirst));
+  throw_errno("read", label, error);
 }
 
 }  // namespace
 
-InputFile::InputFile(int descriptor, std::span<const std::byte> memory, std::uint64_t size, std::string label)
-    : descriptor_(descriptor), memory_(memory), size_(size), label_(std::move(label)) {}
+InputFile::InputFile(Descriptor descriptor,
+                     std::span<const std::byte> memory,
+                     std::uint64_t size,
+                     std::string label)
+    : descriptor_(std::move(descriptor)), memory_(memory), size_(size), label_(std::move(label)) {}
 
-InputFile::InputFile(InputFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
-      memory_(std::exchange(other.memory_, {})),
-      size_(std::exchange(other.size_, 0)),
-      label_(std::move(other.label_)) {}
-
-InputFile& InputFile::operator=(InputFile&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(memory_, other.memory_);
-  std::swap(size_, other.size_);
-  std::swap(label_, other.label_);
-  return *this;
-}
-
-InputFile::~InputFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-InputFile InputFile::adopt(int descriptor, std::string label, bool refuse_hard_links) {
-  if (descriptor < 0) throw_errno(label, errno);
-  InputFile file(descriptor, {}, 0, std::move(label));  // owns the descriptor from here on
+InputFile InputFile::adopt(Descriptor descriptor, std::string label, bool refuse_hard_links) {
+  if (!descriptor.is_open()) throw_open_error(label, errno);
+  InputFile file(std::move(descriptor), {}, 0, std::move(label));
   struct stat info {};
-  if (::fstat(descriptor, &info) != 0) throw_errno(file.label_, errno);
-  if (!S_ISREG(info.st_mode)) {
-    fail("file.not_regular",
-         file.label_,
-         kind_of(info.st_mode),
-         {.wanted = "a regular file", .remedy = "copy the content into a file first"});
-  }
+  if (::fstat(file.descriptor_.get(), &info) != 0) throw_errno("read", file.label_, errno);
+  if (!S_ISREG(info.st_mode)) throw_not_regular("read", file.label_, info.st_mode, std::string(kCopyFirst));
   if (refuse_hard_links && info.st_nlink != 1) {
     fail("file.hard_link",
          file.label_,
@@ -109,21 +65,21 @@ InputFile InputFile::adopt(int descriptor, std::string label, bool refuse_hard_l
 }
 
 InputFile InputFile::open(const Path& path) {
-  return adopt(::open(path.c_str(), kFlags), path.string(), false);
+  return adopt(Descriptor(::open(path.c_str(), kFlags)), path.string(), false);
 }
 
 InputFile InputFile::open_member(int folder, const std::string& name, std::string label) {
   check_internal(!name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos,
                  "a folder member's name is one path component");
-  return adopt(::openat(folder, name.c_str(), kFlags), std::move(label), true);
+  return adopt(Descriptor(::openat(folder, name.c_str(), kFlags)), std::move(label), true);
 }
 
 InputFile InputFile::view(std::span<const std::byte> bytes, std::string label) {
-  return {-1, bytes, bytes.size(), std::move(label)};
+  return {Descriptor(), bytes, bytes.size(), std::move(label)};
 }
 
 void InputFile::read_at(std::uint64_t offset, std::span<std::byte> target) const {
-  if (descriptor_ < 0) {
+  if (!descriptor_.is_open()) {
     if (offset > memory_.size() || target.size() > memory_.size() - offset) {
       fail("file.truncated", label_, fmt::format("{} bytes", memory_.size()));
     }
@@ -133,10 +89,10 @@ void InputFile::read_at(std::uint64_t offset, std::span<std::byte> target) const
   while (!target.empty()) {
     const auto position = checked::cast<off_t>(offset);
     if (!position) fail("file.truncated", label_, fmt::format("an offset of {} bytes", offset));
-    const ssize_t count = ::pread(descriptor_, target.data(), target.size(), *position);
+    const ssize_t count = ::pread(descriptor_.get(), target.data(), target.size(), *position);
     if (count < 0) {
       if (errno == EINTR) continue;
-      throw_errno(label_, errno);
+      throw_errno("read", label_, errno);
     }
     if (count == 0) {
       fail("file.truncated",

@@ -8,14 +8,15 @@
 #include <span>
 #include <string>
 
+#include "tenfold/base/descriptor.h"
 #include "tenfold/base/file_system.h"
 
 namespace tenfold::io {
 
 class InputFile {
  public:
-  // Throws Error(kFile): "file.not_found", "file.no_permission", "file.symlink" (the last part of the path is a
-  // symbolic link), "file.not_regular" (folder, FIFO, socket, device) or "file.io". Never blocks.
+  // Throws Error(kFile): "file.symlink" (the last part of the path is a symbolic link), "file.not_regular" (folder, FIFO,
+  // socket, device) and what throw_errno() knows (base/descriptor.h). Never blocks.
   static InputFile open(const Path& path);
 
   // The same for the entry `name` of the open folder `folder` (a file descriptor); `name` is one path component.
@@ -25,10 +26,6 @@ class InputFile {
   // Reads from `bytes`, which must outlive the object.
   static InputFile view(std::span<const std::byte> bytes, std::string label = "memory");
 
-  InputFile(InputFile&& other) noexcept;
-  InputFile& operator=(InputFile&& other) noexcept;
-  ~InputFile();
-
   std::uint64_t size() const { return size_; }  // bytes, as seen when it was opened
   const std::string& label() const { return label_; }
 
@@ -37,10 +34,10 @@ class InputFile {
   void read_at(std::uint64_t offset, std::span<std::byte> target) const;
 
  private:
-  InputFile(int descriptor, std::span<const std::byte> memory, std::uint64_t size, std::string label);
-  static InputFile adopt(int descriptor, std::string label, bool refuse_hard_links);
+  InputFile(Descriptor descriptor, std::span<const std::byte> memory, std::uint64_t size, std::string label);
+  static InputFile adopt(Descriptor descriptor, std::string label, bool refuse_hard_links);
 
-  int descriptor_ = -1;
+  Descriptor descriptor_;  // not open: memory
   std::span<const std::byte> memory_;
   std::uint64_t size_ = 0;
   std::string label_;

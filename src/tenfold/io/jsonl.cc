@@ -21,12 +21,10 @@ constexpr std::size_t kBufferBytes = std::size_t{64} << 10;
                               std::string what,
                               std::uint64_t limit,
                               std::string_view unit) {
-  throw Error(ErrorClass::kResource,
-              std::move(code),
-              {.what = std::move(what),
-               .seen = fmt::format("more than {} {}", limit, unit),
-               .wanted = fmt::format("at most {} {}", limit, unit),
-               .remedy = "check that the file has one JSON value on each line"});
+  throw_over_limit(std::move(code),
+                   std::move(what),
+                   fmt::format("{} {}", limit, unit),
+                   "check that the file has one JSON value on each line");
 }
 
 void write_line(WritableFile& file, std::string& line) {

@@ -18,6 +18,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tenfold/base/descriptor.h"
 #include "tenfold/base/error.h"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
@@ -26,30 +27,6 @@ namespace tenfold::report {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { reset(); }
-
-  int get() const { return number_; }
-  bool open() const { return number_ >= 0; }
-  void reset() {
-    if (number_ >= 0) ::close(number_);
-    number_ = -1;
-  }
-
- private:
-  int number_ = -1;
-};
 
 [[noreturn]] void fail(std::string_view what, int error) {
   throw Error(ErrorClass::kResource,
@@ -72,7 +49,7 @@ Channel make_channel() {
   Channel channel{Descriptor(ends[0]), Descriptor(ends[1])};
   if (channel.child.get() <= STDERR_FILENO) {
     Descriptor higher(::fcntl(channel.child.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (!higher.open()) fail("no descriptor", errno);
+    if (!higher.is_open()) fail("no descriptor", errno);
     channel.child = std::move(higher);
   }
   const int flags = ::fcntl(channel.parent.get(), F_GETFL);
@@ -183,7 +160,7 @@ class Conversation {
   // Returns when the child closed both outputs, at the deadline, or when an output grew too long.
   void run(Clock::time_point deadline, ChildResult& result) {
     if (command_.input.empty()) in_.reset();
-    while (out_.open() || err_.open()) {
+    while (out_.is_open() || err_.is_open()) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
       if (left <= 0) {
         result.timed_out = true;

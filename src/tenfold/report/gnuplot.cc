@@ -69,4 +69,20 @@ std::string to_png(const Chart& chart, PictureSize size) {
   return run_gnuplot(chart, size, PictureFormat::kPng, "\x89PNG\r\n\x1a\n");
 }
 
+std::string picture(const Chart& chart, const Path& file, PictureSize size) {
+  check_picture_name(file);
+  return to_lower(file.extension().string()) == ".svg" ? to_svg(chart, size) : to_png(chart, size);
+}
+
+void check_picture_name(const Path& file) {
+  const std::string extension = to_lower(file.extension().string());
+  if (extension == ".svg" || extension == ".png") return;
+  throw Error(ErrorClass::kUsage,
+              "report.picture_name",
+              {.what = "the kind of picture is not known",
+               .seen = printable(file.string(), 400),
+               .wanted = "a name ending in .svg or .png",
+               .remedy = "pass --file with such a name"});
+}
+
 }  // namespace tenfold::report

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "tenfold/base/file_system.h"
 #include "tenfold/report/chart.h"
 
 namespace tenfold::report {
@@ -19,5 +20,11 @@ struct PictureSize {
 // Error(kInternal, "report.gnuplot_failed") with gnuplot's message.
 std::string to_svg(const Chart& chart, PictureSize size = {});
 std::string to_png(const Chart& chart, PictureSize size = {});
+
+// to_svg() or to_png() by the ending of the file's name. Throws Error(kUsage, "report.picture_name") for another ending.
+std::string picture(const Chart& chart, const Path& file, PictureSize size = {});
+
+// That error alone, before the work whose picture it is.
+void check_picture_name(const Path& file);
 
 }  // namespace tenfold::report

@@ -219,9 +219,11 @@ class Writer {
     return lengths.empty() ? "solid" : "(" + join(lengths, ",") + ")";
   }
 
-  std::string line_style(std::size_t i) const {
-    return fmt::format(
-        "dashtype {} linewidth 2.2 linecolor rgb \"{}\"", dash_text(layout_.styles[i].dash), color(i));
+  std::string line_style(std::size_t i, double width = 2.2) const {
+    return fmt::format("dashtype {} linewidth {:.4g} linecolor rgb \"{}\"",
+                       dash_text(layout_.styles[i].dash),
+                       width,
+                       color(i));
   }
 
   std::string point_style(std::size_t i) const {
@@ -253,10 +255,12 @@ class Writer {
             opacity);
       }
       if (series.mark == Mark::kLine) {
+        // No two of the same width: gnuplot joins neighbours of one colour and width and draws both with the first dashes.
+        const double width = 2.2 + 0.01 * static_cast<double>(i);
         line("set arrow from {} to {} nohead front {}",
              at(entry.x, entry.y),
              at(right, entry.y),
-             line_style(i));
+             line_style(i, width));
       }
       if (series.mark == Mark::kStars) {
         line("set label \"\u2605\" at {} center font \"{}\" textcolor rgb \"{}\"",

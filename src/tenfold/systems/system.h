@@ -50,6 +50,7 @@ struct Verb {
   std::string description;            // paragraphs for --help
   std::vector<std::string> examples;  // command lines that work on embedded data; each is run by a test
   std::function<VerbCall()> prepare;
+  bool whole_program = false;  // looks at every system, so only the half with LibTorch can answer it
 };
 
 // make_verb<FitOptions>("fit", "...", "...", {"tenfold trends fit"}, [](const FitOptions&, Context&) ->

@@ -75,10 +75,6 @@ DirectionalEstimator::DirectionalEstimator(const GradientOptions& options, Guess
   }
 }
 
-std::string_view DirectionalEstimator::parameter_name(std::uint64_t index) const {
-  return index < parameters_.size() ? std::string_view(parameters_[index].name) : "?";
-}
-
 std::unique_ptr<Direction> DirectionalEstimator::make_direction(std::span<const NamedParameter> parameters,
                                                                 const DirectionKey& key,
                                                                 const std::vector<Perturbed>& tensors) const {
@@ -96,7 +92,6 @@ DirectionalEstimator::Estimate DirectionalEstimator::estimate(const LossFunction
                                                               std::span<const NamedParameter> parameters,
                                                               const EstimateKey& key,
                                                               bool in_place) {
-  parameters_ = parameters;
   extra_.clear();
   const std::vector<Perturbed> selected = select_parameters(parameters, options_.only);
   const std::vector<Block> blocks = make_blocks(parameters, selected, block_);
@@ -105,9 +100,9 @@ DirectionalEstimator::Estimate DirectionalEstimator::estimate(const LossFunction
   std::uint64_t perturbed = 0;
   const auto tangents = static_cast<std::uint64_t>(options_.tangents);
   for (std::uint64_t tangent = 0; tangent < tangents; ++tangent) {
-    const DirectionKey direction_key{key, tangent};
-    const Block& block = blocks.size() == 1 ? blocks[0] : choose_block(blocks, direction_key);
-    auto direction = make_direction(parameters, direction_key, block.tensors);
+    key_ = {key, tangent};
+    const Block& block = blocks.size() == 1 ? blocks[0] : choose_block(blocks, key_);
+    auto direction = make_direction(parameters, key_, block.tensors);
     Slope slope = this->slope(loss, *direction, in_place);
     if (tangent == 0) {
       estimate.output = std::move(slope.output);
@@ -130,7 +125,6 @@ DirectionalEstimator::Estimate DirectionalEstimator::estimate(const LossFunction
     estimate.coefficients = mean_coefficients(slopes);
     for (std::size_t j = 0; j < scales.size(); ++j) estimate.coefficients[j] *= scales[j];
   }
-  ++estimates_;
   return estimate;
 }
 

@@ -40,9 +40,8 @@ class DirectionalEstimator : public GradientEstimator {
   virtual Slope slope(const LossFunction& loss, const Direction& direction, bool in_place) = 0;
 
   const GradientOptions& options() const { return options_; }
-  std::uint64_t estimates() const { return estimates_; }  // before this one
-  Figures& extra_figures() { return extra_; }             // of this estimate
-  std::string_view parameter_name(std::uint64_t index) const;
+  const DirectionKey& key() const { return key_; }  // of this slope
+  Figures& extra_figures() { return extra_; }       // of this estimate
 
  private:
   struct Estimate {
@@ -65,8 +64,7 @@ class DirectionalEstimator : public GradientEstimator {
   bool guesses_ = false;
   DirectionLaw law_ = DirectionLaw::kRademacher;
   BlockSize block_ = BlockSize::kAll;
-  std::span<const NamedParameter> parameters_;  // during an estimate
-  std::uint64_t estimates_ = 0;
+  DirectionKey key_;
   Figures figures_;
   Figures extra_;
 };

@@ -38,12 +38,11 @@ class ForwardGradient final : public DirectionalEstimator {
   }
 
  private:
-  // Of the first direction of an estimate.
-  bool is_check_due() {
+  // By the step, not by a count of calls, so that a resumed run makes the same passes.
+  bool is_check_due() const {
     const auto every = static_cast<std::uint64_t>(options().check_every);
-    if (every == 0 || estimates() % every != 0 || checked_ == estimates() + 1) return false;
-    checked_ = estimates() + 1;
-    return true;
+    const EstimateKey& estimate = key().estimate;
+    return every != 0 && estimate.step % every == 0 && estimate.micro_batch == 0 && key().tangent == 0;
   }
 
   void check(const LossFunction& loss, const Direction& direction, double slope) {
@@ -61,8 +60,7 @@ class ForwardGradient final : public DirectionalEstimator {
                            "parts of the model with check_gradient(), or use gradient.name = mezo"});
   }
 
-  bool looked_ = false;        // at every operator, in the first pass
-  std::uint64_t checked_ = 0;  // estimate last checked, counted from 1
+  bool looked_ = false;  // at every operator, in the first pass
 };
 
 }  // namespace

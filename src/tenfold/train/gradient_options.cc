@@ -9,6 +9,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/train/activity_perturbation.h"
 #include "tenfold/train/forward_gradient.h"
 #include "tenfold/train/mezo.h"
 
@@ -29,6 +30,8 @@ const std::vector<Row>& rows() {
        [](const GradientOptions& options, GradientHooks hooks) {
          return make_forward_gradient(options, std::move(hooks.guess));
        }},
+      {"activity",
+       [](const GradientOptions& options, GradientHooks) { return make_activity_perturbation(options); }},
       {"mezo",
        [](const GradientOptions& options, GradientHooks hooks) {
          return make_mezo(options, std::move(hooks.guess));

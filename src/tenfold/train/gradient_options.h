@@ -30,7 +30,9 @@ struct GradientOptions {
   double check_tolerance = 0.05;
 
   void visit_fields(auto&& field) {
-    field("name", name, {.help = "how gradients are obtained", .choices = {"backprop", "forward", "mezo"}});
+    field("name",
+          name,
+          {.help = "how gradients are obtained", .choices = {"backprop", "forward", "activity", "mezo"}});
     field("direction",
           direction,
           {.help = "law of the random directions; guess: from the program",
@@ -57,7 +59,7 @@ struct GradientOptions {
           {.help = "activity perturbation by the loss of each example; false: of the batch"});
     field("check_every",
           check_every,
-          {.help = "estimates between checks of the derivative by a finite difference; 0: off",
+          {.help = "steps between checks of the derivative by a finite difference; 0: off",
            .min = 0,
            .max = 1e12});
     field("check_tolerance",

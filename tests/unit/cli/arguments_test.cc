@@ -89,7 +89,7 @@ TEST(Arguments, AppliesSourcesInTheDocumentedOrder) {
 
 TEST(Arguments, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(error_code({"--lerning-rate", "1"}), "usage.unknown_flag");
-  EXPECT_EQ(error_code({"a.csv", "b.csv"}), "usage.repeated");
+  EXPECT_EQ(error_code({"a.csv", "b.csv"}), "usage.extra_argument");
   EXPECT_EQ(error_code({"--set", "count"}), "usage.bad_set");
   EXPECT_EQ(error_code({"--set", "cuont=3"}), "config.unknown_key");
   EXPECT_EQ(error_code({"--count", "10"}), "config.out_of_range");

@@ -64,6 +64,16 @@ TEST(CommandTree, HelpArchiveHoldsEveryPage) {
             std::string::npos);
 }
 
+// The half without LibTorch knows neither the machine's rates nor the systems that train.
+TEST(CommandTree, CommandsThatLookAtEverySystemGoToTheLargerHalf) {
+  const Program program = core_program();
+  const std::string archive = help_archive(program, program);
+  for (const char* name : {"demo", "reproduce", "completion", "man"})
+    EXPECT_NE(archive.find(std::string("\x1e") + name + "\x1f" + "1\x1f"), std::string::npos) << name;
+  for (const char* name : {"list", "info"})
+    EXPECT_NE(archive.find(std::string("\x1e") + name + "\x1f" + "0\x1f"), std::string::npos) << name;
+}
+
 TEST(Completion, BashScriptOffersVerbsAndFlags) {
   const std::string path = testing::TempDir() + "tenfold-completion-test.bash";
   std::ofstream(path) << completion_script(describe(core_program()), "bash");

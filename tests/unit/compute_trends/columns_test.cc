@@ -158,12 +158,21 @@ TEST(Columns, RefusesWrongDescriptions) {
   const Header header = {"System", "Publication date", "FLOP"};
   EXPECT_EQ(error_of(header, "Compute").code(), "columns.bad_spec");
   EXPECT_EQ(error_of(header, "flops=FLOP").code(), "columns.bad_spec");
-  EXPECT_NE(error_of(header, "flops=FLOP").text().remedy.find("'flop'"), std::string::npos);
+  EXPECT_NE(error_of(header, "flops=FLOP").text().remedy.find("did you mean flop?"), std::string::npos);
   EXPECT_EQ(error_of(header, "unit=joule").code(), "columns.bad_spec");
   const Error unknown = error_of(header, "flop=FLOPS");
   EXPECT_EQ(unknown.code(), "columns.unknown_header");
   EXPECT_EQ(unknown.error_class(), ErrorClass::kUsage);
   EXPECT_NE(unknown.text().remedy.find("'FLOP'"), std::string::npos);
+}
+
+TEST(Columns, SaysThatTheFieldsAreSeparatedByOtherThanCommas) {
+  const Error error = error_of({"name;date;Training compute (FLOP)"});
+  EXPECT_EQ(error.code(), "columns.separator");
+  EXPECT_EQ(error.error_class(), ErrorClass::kData);
+  EXPECT_NE(error.text().remedy.find("instead of ';'"), std::string::npos) << error.text().remedy;
+  EXPECT_NE(error_of({"name\tdate\tTraining compute (FLOP)"}).text().remedy.find("'tab'"), std::string::npos);
+  EXPECT_EQ(error_of({"comment"}).code(), "columns.missing");
 }
 
 }  // namespace

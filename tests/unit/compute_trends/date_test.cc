@@ -146,5 +146,13 @@ TEST(Period, RefusesAnEmptyPeriod) {
   }
 }
 
+TEST(Date, KnowsWhenDayAndMonthMaySwap) {
+  for (const char* text : {"3/4/2019", "03/04/2019", " 1/12/2020 "})
+    EXPECT_TRUE(day_and_month_may_swap(text)) << text;
+  for (const char* text :
+       {"13/4/2019", "4/4/2019", "3.4.2019", "03-04-2019", "2019/03/04", "2019", "a/b/2019", ""})
+    EXPECT_FALSE(day_and_month_may_swap(text)) << text;
+}
+
 }  // namespace
 }  // namespace tenfold::compute_trends

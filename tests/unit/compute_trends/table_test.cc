@@ -256,7 +256,7 @@ TEST(Filter, RefusesADomainNoRowHas) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), "filter.unknown_domain");
     EXPECT_EQ(error.error_class(), ErrorClass::kUsage);
-    EXPECT_NE(error.text().remedy.find("'Vision'"), std::string::npos);
+    EXPECT_NE(error.text().remedy.find("did you mean Vision?"), std::string::npos);
   }
 }
 
@@ -272,6 +272,24 @@ TEST(Table, TakesTheCreditLineFromTheFilesOwnColumn) {
       "name,date,training_flop,license\nA,2012,1e17,Data: me\nB,2013,1e18,Data: me\nC,2014,1e19,Data: you\n",
       "f.csv");
   EXPECT_EQ(table.license, "Data: me; Data: you");
+}
+
+TEST(Table, WarnsOfDatesThatMayBeMonthFirst) {
+  const Table table = parse_table(
+      csv("A,3/4/2019,Vision,X,1e20\nB,5/6/2020,Vision,X,1e21\nC,25/6/2021,Vision,X,1e21\n"), "f.csv");
+  EXPECT_EQ(to_string(table.rows.front().date), "2019-04-03");
+  ASSERT_EQ(table.warnings.size(), 1u);
+  EXPECT_NE(table.warnings[0].find("2 dates are read as day/month/year"), std::string::npos)
+      << table.warnings[0];
+  EXPECT_NE(table.warnings[0].find("line 2: '3/4/2019'"), std::string::npos) << table.warnings[0];
+}
+
+TEST(Table, WarnsOfOneSystemWithTwoFiguresOnOneDay) {
+  const Table table =
+      parse_table(csv("A,2019-01-01,,,1e20\na,2019-01-01,,,2e20\nA,2020-01-01,,,2e20\n"), "f.csv");
+  EXPECT_EQ(table.rows.size(), 3u);
+  ASSERT_EQ(table.warnings.size(), 1u);
+  EXPECT_NE(table.warnings[0].find("lines 2 and 3:"), std::string::npos) << table.warnings[0];
 }
 
 }  // namespace

@@ -71,6 +71,8 @@ TEST(Units, RefusesAPetaflopColumnReadAsFlop) {
   EXPECT_EQ(verdict(embedded_with(2018, petaflop)), "table.wrong_unit");
   EXPECT_EQ(verdict(kHeader + "A,2010,1e-5\n"), "table.wrong_unit");
   EXPECT_EQ(verdict(kHeader + "A,2018,3e5\nB,2020,3e8\nC,2022,2.5e9\n"), "table.wrong_unit");
+  EXPECT_EQ(verdict(kHeader + "A,2020,3.1e8\n"), "table.wrong_unit");
+  EXPECT_EQ(verdict(kHeader + "A,2019,3\nB,2020,50\n"), "table.wrong_unit");
   EXPECT_EQ(verdict(embedded_with(2010, [](double flop) { return std::log10(flop); })), "table.wrong_unit");
   Table table = parse_table(embedded_with(2018, petaflop), "f.csv");
   EXPECT_THROW(skip_wrong_units(table), Error);
@@ -101,6 +103,7 @@ TEST(Units, AcceptsSmallRunsOfOnesOwn) {
   // Such runs that grow like the trend are told apart by naming the unit.
   const std::string growing = kHeader + "A,2018,3e5\nB,2020,3e8\nC,2022,2.5e9\n";
   EXPECT_EQ(verdict(growing, "unit=FLOP"), "");
+  EXPECT_EQ(verdict(kHeader + "A,2024,3e8\nB,2025,2e8\n", "unit=FLOP"), "");
 }
 
 TEST(Units, AcceptsTheRealFiles) {

@@ -174,6 +174,7 @@ TEST(Safetensors, OpensOnlyRegularFilesAndNeverBlocks) {
   const TempFolder folder;
   const auto error_at = [](const Path& path) { return error_of([&] { SafetensorsReader::open(path); }); };
   EXPECT_EQ(error_at(folder / "absent"), "file file.not_found");
+  EXPECT_EQ(error_at(folder / std::string(300, 'a')), "file file.bad_path");
   EXPECT_EQ(error_at(folder.path()), "file file.not_regular");
   EXPECT_EQ(error_at("/dev/zero"), "file file.not_regular");
   ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);

@@ -59,7 +59,9 @@ TEST(AxisScale, LogarithmicTicksArePowersOfTenThinnedToTheLimit) {
     for (const Tick& tick : scale.ticks) {
       const double exponent = std::log10(tick.value);
       EXPECT_NEAR(exponent, std::round(exponent), 1e-9);
-      if (!tick.text.empty()) EXPECT_EQ(tick.text, power_of_ten(static_cast<int>(std::lround(exponent))));
+      if (!tick.text.empty()) {
+        EXPECT_EQ(tick.text, power_of_ten(static_cast<int>(std::lround(exponent))));
+      }
     }
     EXPECT_LE(scale.min, 40);
     EXPECT_GE(scale.max, 5e24);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -67,6 +68,32 @@ TEST(Svg, PrintsHostileTextsLiterally) {
   EXPECT_THAT(text, HasSubstr(chart.title));
   EXPECT_THAT(text, HasSubstr("50 %"));
   EXPECT_THAT(text, HasSubstr("%d `x`"));
+}
+
+// gnuplot joins neighbouring legend lines of one colour and width to one path, with the dashes of the first.
+TEST(Svg, ASolidLegendLineStaysSolidBesideADashedOneOfItsColour) {
+  SKIP_WITHOUT_GNUPLOT();
+  Chart chart;
+  chart.id = "legend";
+  for (bool dashed : {true, false}) {
+    Series series;
+    series.name = dashed ? "forecast" : "trend";
+    series.x = {0.0, 1.0};
+    series.y = {0.0, dashed ? 2.0 : 1.0};
+    series.low = series.high = series.y;
+    series.color = 0;
+    series.dashed = dashed;
+    chart.series.push_back(series);
+  }
+  const std::string picture = to_svg(chart);
+  std::size_t dashed_paths = 0;
+  for (std::size_t at = picture.find("stroke-dasharray='7"); at != std::string::npos;
+       at = picture.find("stroke-dasharray='7", at + 1)) {
+    const std::string path = picture.substr(at, picture.find("/>", at) - at);
+    EXPECT_EQ(std::count(path.begin(), path.end(), 'M'), 1) << path;
+    ++dashed_paths;
+  }
+  EXPECT_EQ(dashed_paths, 2u);  // in the plot and in the legend
 }
 
 TEST(Svg, IsTheSameEveryTime) {

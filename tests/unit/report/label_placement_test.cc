@@ -66,8 +66,12 @@ TEST(LabelPlacement, CrowdNeverOverlapsAndStaysInside) {
     for (std::size_t k = 0; k < i; ++k) {
       if (!places[k].placed) continue;
       EXPECT_FALSE(overlaps(places[i].box, places[k].box)) << i << " and " << k;
-      if (places[k].leader) EXPECT_FALSE(crosses(places[k].leader_line, places[i].box));
-      if (places[i].leader) EXPECT_FALSE(crosses(places[i].leader_line, places[k].box));
+      if (places[k].leader) {
+        EXPECT_FALSE(crosses(places[k].leader_line, places[i].box));
+      }
+      if (places[i].leader) {
+        EXPECT_FALSE(crosses(places[i].leader_line, places[k].box));
+      }
     }
   }
   EXPECT_GT(placed, 8);

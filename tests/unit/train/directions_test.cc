@@ -19,7 +19,7 @@ constexpr DirectionLaw kLaws[] = {
 const DirectionKey kKey{{.seed = 3, .step = 17, .micro_batch = 2}, 1};
 
 std::vector<Perturbed> tensors_of(at::ScalarType type = at::kFloat) {
-  return {{0, at::zeros({300, 700}, type)}, {1, at::zeros({64, 3, 5, 5}, type)}, {2, at::zeros({9}, type)}};
+  return {{0, at::zeros({90, 800}, type)}, {1, at::zeros({64, 3, 5, 5}, type)}, {2, at::zeros({9}, type)}};
 }
 
 class ThreadCount {

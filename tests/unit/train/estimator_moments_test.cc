@@ -12,36 +12,50 @@
 namespace tenfold::train {
 namespace {
 
-// f = c.(theta^2) / 2 over a matrix and a vector of n = 2,000 entries; its gradient is c theta.
+using Shapes = std::vector<std::vector<std::int64_t>>;
+
+// f = c.(theta^2) / 2 over n = 2,000 entries; its gradient is c theta.
 struct Quadratic {
   std::vector<NamedParameter> parameters;
   std::vector<at::Tensor> curvature;
   at::Tensor gradient;  // flat
   LossFunction loss;
 
-  Quadratic() {
+  explicit Quadratic(const Shapes& shapes) {
     at::manual_seed(2);
-    for (const std::vector<std::int64_t>& shape : std::vector<std::vector<std::int64_t>>{{40, 45}, {200}}) {
-      parameters.push_back({"layer" + std::to_string(parameters.size()) + ".weight",
-                            at::randn(shape, at::kDouble).requires_grad_()});
-      curvature.push_back(at::rand(shape, at::kDouble) + 0.5);
-    }
     std::vector<at::Tensor> parts;
-    for (std::size_t i = 0; i < 2; ++i)
-      parts.push_back((curvature[i] * parameters[i].value.detach()).flatten());
+    for (const std::vector<std::int64_t>& shape : shapes) {
+      const std::string name = "layer" + std::to_string(parameters.size()) + ".weight";
+      parameters.push_back({name, at::randn(shape, at::kDouble).requires_grad_()});
+      curvature.push_back(at::rand(shape, at::kDouble) + 0.5);
+      parts.push_back((curvature.back() * parameters.back().value.detach()).flatten());
+    }
     gradient = at::cat(parts);
     loss = [this] {
       StepOutput output;
-      for (std::size_t i = 0; i < 2; ++i) {
-        const at::Tensor term =
-            at::dot(parameters[i].value.flatten(), (curvature[i] * parameters[i].value).flatten()) * 0.5;
+      for (std::size_t i = 0; i < parameters.size(); ++i) {
+        const at::Tensor theta = parameters[i].value.view({-1});
+        const at::Tensor term = at::dot(theta, curvature[i].view({-1}) * theta) * 0.5;
         output.loss = i == 0 ? term : output.loss + term;
       }
       return output;
     };
   }
   std::int64_t n() const { return gradient.numel(); }
+
+  // The estimate, flat, and p.grad() cleared.
+  at::Tensor take_estimate() const {
+    std::vector<at::Tensor> parts;
+    for (const NamedParameter& parameter : parameters) {
+      parts.push_back(parameter.value.grad().view({-1}));
+      parameter.value.mutable_grad() = at::Tensor();
+    }
+    return parts.size() == 1 ? parts[0] : at::cat(parts);
+  }
 };
+
+const Shapes kOneMatrix = {{40, 50}};
+const Shapes kTwoTensors = {{40, 45}, {200}};
 
 struct Moments {
   double cosine = 0.0;              // of the mean estimate with the gradient
@@ -56,12 +70,10 @@ Moments moments_of(const Quadratic& problem, const GradientOptions& options, int
   const double squared = problem.gradient.square().sum().item<double>();
   double second = 0.0, fourth = 0.0, cosines = 0.0;
   for (int draw = 0; draw < draws; ++draw) {
-    for (const NamedParameter& parameter : problem.parameters) parameter.value.mutable_grad() = at::Tensor();
     estimator->accumulate(
         problem.loss, problem.parameters, {.seed = 1, .step = static_cast<std::uint64_t>(draw)}, 1.0);
     const at::NoGradGuard no_tape;
-    const at::Tensor estimate =
-        at::cat({problem.parameters[0].value.grad().flatten(), problem.parameters[1].value.grad().flatten()});
+    const at::Tensor estimate = problem.take_estimate();
     sum.add_(estimate);
     const double length = at::dot(estimate, estimate).item<double>();
     second += length / squared;
@@ -87,7 +99,7 @@ struct Expectation {
 
 // cos(mean) has expectation 1 / sqrt(1 + n / draws) = 0.953 at 20,000 draws.
 TEST(EstimatorMoments, UnbiasedWithTheSecondMomentOfTheFormula) {
-  const Quadratic problem;
+  const Quadratic problem(kOneMatrix);
   const auto n = static_cast<double>(problem.n());
   ASSERT_EQ(n, 2000);
   const std::vector<Expectation> expectations = {
@@ -108,7 +120,7 @@ TEST(EstimatorMoments, UnbiasedWithTheSecondMomentOfTheFormula) {
 }
 
 TEST(EstimatorMoments, OneBlockAStepIsUnbiasedWithTheSecondMomentOfSigns) {
-  const Quadratic problem;
+  const Quadratic problem(kTwoTensors);
   const auto n = static_cast<double>(problem.n());
   const Moments moments = moments_of(problem, {.name = "forward", .block = "tensor"}, 20'000);
   RecordProperty("block", std::to_string(moments.cosine) + " " + std::to_string(moments.second_ratio));
@@ -118,7 +130,7 @@ TEST(EstimatorMoments, OneBlockAStepIsUnbiasedWithTheSecondMomentOfSigns) {
 }
 
 TEST(EstimatorMoments, TangentsAveragedFollowTheirFormula) {
-  const Quadratic problem;
+  const Quadratic problem(kOneMatrix);
   const auto n = static_cast<double>(problem.n());
   for (const std::int64_t tangents : {4, 16}) {
     const auto k = static_cast<double>(tangents);
@@ -135,7 +147,7 @@ TEST(EstimatorMoments, TangentsAveragedFollowTheirFormula) {
 
 // One estimate has E cos^2 = 1 / n; the mean of K has about K / (n + K).
 TEST(EstimatorMoments, SixteenTangentsPointBetterByTheFormula) {
-  const Quadratic problem;
+  const Quadratic problem(kOneMatrix);
   const auto n = static_cast<double>(problem.n());
   const Moments sixteen = moments_of(problem, {.name = "forward", .tangents = 16}, 400);
   const double ratio = std::sqrt(sixteen.mean_square_cosine * n);  // over the root mean square cosine of one

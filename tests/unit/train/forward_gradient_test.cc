@@ -3,6 +3,7 @@
 #include "tenfold/train/forward_gradient.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include <stdexcept>
 
 #include "tenfold/base/error.h"
+#include "tenfold/base/threads.h"
 #include "tenfold/train/forward_ad.h"
 #include "tests/unit/train/estimator_cases.h"
 
@@ -34,6 +36,47 @@ TEST(ForwardGradient, SlopeIsThatOfBackpropagationOnEveryModule) {
       EXPECT_FALSE(output.loss.requires_grad());
       EXPECT_FALSE(output.example_loss.requires_grad());
     }
+  }
+}
+
+class Threads {
+ public:
+  explicit Threads(int count) : library_(at::get_num_threads()), own_(thread_count()) {
+    at::set_num_threads(count);
+    set_thread_count(count);
+  }
+  ~Threads() {
+    at::set_num_threads(library_);
+    set_thread_count(own_);
+  }
+
+ private:
+  int library_, own_;
+};
+
+TEST(ForwardGradient, IsTheSameForOneAndTwoThreads) {
+  at::manual_seed(1);
+  const std::vector<NamedParameter> parameters = {
+      {"0.weight", (at::randn({256, 300}) * 0.05).requires_grad_()},
+      {"1.weight", (at::randn({10, 256}) * 0.05).requires_grad_()}};
+  const at::Tensor x = at::randn({64, 300});
+  const LossFunction loss = cross_entropy(
+      [&] { return at::linear(at::relu(at::linear(x, parameters[0].value)), parameters[1].value); },
+      class_targets(64, 10));
+  for (const std::string law : {"gaussian", "rademacher", "sphere", "rank1"}) {
+    double slopes[2];
+    at::Tensor estimates[2];
+    for (const int count : {1, 2}) {
+      const Threads guard(count);
+      for (const NamedParameter& parameter : parameters) parameter.value.mutable_grad() = at::Tensor();
+      const auto estimator = make_forward_gradient({.name = "forward", .direction = law});
+      estimator->accumulate(loss, parameters, kKey, 1.0);
+      slopes[count - 1] = estimator->figures().at("directional_derivative");
+      estimates[count - 1] = parameters[0].value.grad() / slopes[count - 1];
+    }
+    EXPECT_LE(std::abs(slopes[0] - slopes[1]), 1e-5 * std::abs(slopes[0])) << law;
+    EXPECT_TRUE(at::allclose(estimates[0], estimates[1], 1e-6, 0.0))
+        << law;  // the direction, up to the division
   }
 }
 

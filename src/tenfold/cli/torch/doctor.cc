@@ -53,6 +53,22 @@ report::Table libraries_table(const train::MachineReport& machine) {
   return table;
 }
 
+// What is wrong: the measurement's own findings, and a kernel that the user's environment holds below the processor.
+std::vector<std::string> warnings_of(const train::MachineReport& machine) {
+  std::vector<std::string> warnings = machine.warnings;
+  const char* coretype = std::getenv("OPENBLAS_CORETYPE");
+  const std::string kernel = to_lower(machine.libraries.blas.kernel);
+  const bool narrow = kernel == "haswell" || kernel == "zen" || kernel == "sandybridge" ||
+                      kernel == "nehalem" || kernel == "prescott";
+  if (coretype != nullptr && narrow && cpu_info().avx512) {
+    warnings.push_back(
+        fmt::format("OPENBLAS_CORETYPE={} in the environment chooses a BLAS kernel without this processor's "
+                    "AVX-512: unset it",
+                    printable(coretype)));
+  }
+  return warnings;
+}
+
 report::Table rates_table(const train::MachineReport& machine) {
   report::Table table{
       "Measured rates",
@@ -73,8 +89,9 @@ report::Table rates_table(const train::MachineReport& machine) {
        percent(machine.share_of_fma_peak_all_threads),
        ""},
       {"memory, triad", "-", fmt::format("{:.1f}", machine.bandwidth.gigabytes_per_second), "GB/s"}};
-  for (const std::string& warning : machine.warnings) table.notes.push_back("warning: " + warning);
-  if (machine.warnings.empty()) table.notes.emplace_back("no problem found");
+  const std::vector<std::string> warnings = warnings_of(machine);
+  for (const std::string& warning : warnings) table.notes.push_back("warning: " + warning);
+  if (warnings.empty()) table.notes.emplace_back("no problem found");
   return table;
 }
 
@@ -123,7 +140,7 @@ nlohmann::json machine_json(const train::MachineReport& machine) {
           {"share_of_fma_peak_all_threads", machine.share_of_fma_peak_all_threads},
           {"bandwidth_gigabytes_per_second", machine.bandwidth.gigabytes_per_second},
           {"gemm_loop_utilisation", machine.gemm_loop_utilisation},
-          {"warnings", machine.warnings}};
+          {"warnings", warnings_of(machine)}};
 }
 
 systems::Outcome doctor(const DoctorOptions& options, systems::Context& context) {

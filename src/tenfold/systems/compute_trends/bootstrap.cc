@@ -14,6 +14,7 @@
 #include "tenfold/base/random.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/kernels/resample.h"
+#include "tenfold/systems/compute_trends/bca.h"
 
 namespace tenfold::compute_trends {
 namespace {
@@ -46,11 +47,14 @@ void check_options(std::size_t rows, const BootstrapOptions& options) {
                       std::to_string(options.resamples),
                       "1 to 100000000");
   }
-  if (!(options.confidence > 0.0 && options.confidence < 1.0)) {
-    throw usage_error("trends.bad_confidence",
-                      "the confidence level cannot be used",
-                      std::to_string(options.confidence),
-                      "a share between 0 and 1, for example 0.95");
+  check_confidence(options.confidence);
+  const bool wild =
+      options.kind == BootstrapKind::kWildRademacher || options.kind == BootstrapKind::kWildMammen;
+  if (wild && options.interval == IntervalKind::kBca) {
+    throw usage_error("trends.bca_of_wild",
+                      "a BCa interval needs rows or organisations that are drawn",
+                      std::string(to_string(options.kind)),
+                      "the pairs or the cluster bootstrap, or a percentile interval");
   }
   const std::vector<double>& sigma = options.sigma;
   const bool bad_value =
@@ -324,6 +328,12 @@ std::vector<double> percentiles(std::vector<double> values, std::span<const doub
   return result;
 }
 
+SlopeInterval percentile_interval(std::vector<double> slopes, double confidence) {
+  const std::array<double, 3> percents = {50.0 * (1.0 - confidence), 50.0, 50.0 * (1.0 + confidence)};
+  const std::vector<double> ends = percentiles(std::move(slopes), percents);
+  return {ends[0], ends[1], ends[2]};
+}
+
 }  // namespace
 
 std::string_view to_string(BootstrapKind kind) {
@@ -338,6 +348,10 @@ std::string_view to_string(BootstrapKind kind) {
       return "cluster";
   }
   return "pairs";
+}
+
+std::string_view to_string(IntervalKind kind) {
+  return kind == IntervalKind::kBca ? "bca" : "percentile";
 }
 
 DoublingInterval doubling_interval(const SlopeInterval& slope) {
@@ -384,6 +398,7 @@ BootstrapReport bootstrap(std::span<const double> year,
                           const BootstrapOptions& options) {
   BootstrapReport report;
   report.kind = options.kind;
+  report.interval = options.interval;
   report.n = year.size();
   report.resamples = options.resamples;
   report.seed = options.seed;
@@ -395,10 +410,15 @@ BootstrapReport bootstrap(std::span<const double> year,
   std::vector<double> slopes(report.lines.size());
   std::transform(
       report.lines.begin(), report.lines.end(), slopes.begin(), [](const Line& line) { return line.b; });
-  const std::array<double, 3> percents = {
-      50.0 * (1.0 - options.confidence), 50.0, 50.0 * (1.0 + options.confidence)};
-  const std::vector<double> ends = percentiles(std::move(slopes), percents);
-  report.slope = {ends[0], ends[1], ends[2]};
+  if (options.interval == IntervalKind::kBca) {
+    const bool clusters = options.kind == BootstrapKind::kCluster;
+    const std::vector<double> jackknife =
+        jackknife_slopes(year, log10_flop, clusters ? options.organization : std::vector<int>{});
+    report.slope =
+        bca_interval(std::move(slopes), fit_line(year, log10_flop).line.b, jackknife, options.confidence);
+  } else {
+    report.slope = percentile_interval(std::move(slopes), options.confidence);
+  }
   report.doubling = doubling_interval(report.slope);
   return report;
 }

@@ -25,8 +25,15 @@ enum class BootstrapKind {
 };
 std::string_view to_string(BootstrapKind kind);  // "pairs", "wild-rademacher", "wild-mammen", "cluster"
 
+enum class IntervalKind {
+  kPercentile,  // the paper's
+  kBca,         // bias-corrected and accelerated (bca.h); not of the wild kinds
+};
+std::string_view to_string(IntervalKind kind);  // "percentile", "bca"
+
 struct BootstrapOptions {
   BootstrapKind kind = BootstrapKind::kPairs;
+  IntervalKind interval = IntervalKind::kPercentile;
   std::size_t resamples = 1000;
   std::uint64_t seed = 0;
   double confidence = 0.95;  // percentiles 2.5 and 97.5
@@ -37,7 +44,7 @@ struct BootstrapOptions {
       nullptr;  // polled between chunks; stopping throws Error(kResource, "trends.stopped")
 };
 
-// Percentile interval of the slope, OOM/year.
+// Interval of the slope, OOM/year.
 struct SlopeInterval {
   double low = 0.0;
   double median = 0.0;
@@ -58,6 +65,7 @@ std::string interval_text(const DoublingInterval& interval, int decimals = 1);
 
 struct BootstrapReport {
   BootstrapKind kind = BootstrapKind::kPairs;
+  IntervalKind interval = IntervalKind::kPercentile;
   std::size_t n = 0;         // rows
   std::size_t clusters = 0;  // organisations, for kCluster
   std::size_t resamples = 0;
@@ -71,7 +79,7 @@ struct BootstrapReport {
 
 // Throws Error(kData) like fit_line, "trends.bad_sigma" (negative or wrong length), "trends.too_few_clusters"
 // (< 2) or "trends.degenerate_resamples" (one resample needed more than 1000 draws); Error(kUsage) for
-// resamples < 1 or > 1e8 or confidence outside (0, 1).
+// resamples < 1 or > 1e8, confidence outside (0, 1), or "trends.bca_of_wild".
 BootstrapReport bootstrap(std::span<const double> year,
                           std::span<const double> log10_flop,
                           const BootstrapOptions& options = {});

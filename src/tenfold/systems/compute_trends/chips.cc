@@ -50,8 +50,7 @@ class ChipReader {
     const std::string cell = text(row, column);
     if (cell.empty() && fallback) return *fallback;
     const auto value = parse_double(cell);
-    if (!value || !std::isfinite(*value) || *value <= 0)
-      throw_bad(row, column, cell, "a rate above 0 in FLOP/s");
+    if (!value || !std::isfinite(*value) || *value <= 0) throw_bad(row, column, cell, "a number above 0");
     return *value;
   }
 
@@ -71,6 +70,7 @@ class ChipReader {
     if (chip.low > chip.flop_per_second || chip.flop_per_second > chip.high) {
       throw_bad(row, "low", fmt::format("{} to {}", chip.low, chip.high), "low <= flop_per_second <= high");
     }
+    if (!text(row, "watts").empty()) chip.watts = rate(row, "watts", std::nullopt);
     chip.common_data_centre = text(row, "common_data_centre") == "1";
     chip.confidence = text(row, "confidence");
     chip.note = text(row, "note");
@@ -160,6 +160,14 @@ const Chip& find_chip(std::span<const Chip> chips, std::string_view name, std::s
                .seen = "'" + printable(format) + "'",
                .wanted = join(formats, ", "),
                .remedy = "choose a format of the list, or give the peak rate itself in FLOP/s"});
+}
+
+const Chip* chip_named(std::span<const Chip> chips, std::string_view name) {
+  const std::string key = chip_key(name);
+  if (key.empty()) return nullptr;
+  const auto found =
+      std::find_if(chips.begin(), chips.end(), [&](const Chip& chip) { return has_name(chip, key); });
+  return found == chips.end() ? nullptr : &*found;
 }
 
 const Chip& usual_chip_before(std::span<const Chip> chips, const Date& publication) {

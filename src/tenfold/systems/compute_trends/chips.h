@@ -2,6 +2,7 @@
 // Peak arithmetic rates of processors, for estimates by chip-time (specification section 2.6 and appendix C).
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ struct Chip {
   double low =
       0.0;  // range of the rate: clock and board versions; equal to flop_per_second where it is one figure
   double high = 0.0;
+  std::optional<double> watts;      // power of the board at full load
   bool common_data_centre = false;  // the usual data-centre processor of its year, at this format
   std::string confidence;           // "approximate": recalled, to be checked with the vendor
   std::string note;
@@ -30,7 +32,7 @@ struct Chip {
 std::vector<Chip> embedded_chips();
 
 // Reads a list with the embedded file's columns: name, year, format, flop_per_second, and if present low, high,
-// common_data_centre, confidence, note, aliases (';' between them). Throws Error(kData, "chips.missing_column" or
+// watts, common_data_centre, confidence, note, aliases (';' between them). Throws Error(kData, "chips.missing_column" or
 // "chips.bad_row") with the line.
 std::vector<Chip> parse_chips(std::string_view csv, std::string_view source);
 
@@ -38,6 +40,9 @@ std::vector<Chip> parse_chips(std::string_view csv, std::string_view source);
 // the format marked common_data_centre, else the fastest. Throws Error(kUsage, "chips.unknown" or "chips.no_format")
 // with the names or formats there are.
 const Chip& find_chip(std::span<const Chip> chips, std::string_view name, std::string_view format = "");
+
+// The first of these chips with this name or alias; nullptr when there is none.
+const Chip* chip_named(std::span<const Chip> chips, std::string_view name);
 
 // Stand-in for a chip the paper does not name: the common data-centre processor of the year before publication, else of
 // the last year before that. Throws Error(kData, "chips.none_before") when the list has none that old.

@@ -9,6 +9,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/base/unknown_name.h"
 
 namespace tenfold::compute_trends {
 namespace {
@@ -89,8 +90,18 @@ constexpr std::string_view kFieldNames[] = {"name",
                                             "training_hours",
                                             "utilisation",
                                             "method",
-                                            "confidence"};
+                                            "confidence",
+                                            "cost",
+                                            "power"};
 static_assert(std::size(kFieldNames) == kFieldCount);
+
+// Headers of cost and power without the unit in brackets: "Training compute cost (2023 USD)", "Training power draw (W)".
+constexpr Alias kMeasures[] = {{Field::kCost, "trainingcomputecost"},
+                               {Field::kCost, "trainingcost"},
+                               {Field::kCost, "cost"},
+                               {Field::kPower, "trainingpowerdraw"},
+                               {Field::kPower, "powerdraw"},
+                               {Field::kPower, "power"}};
 
 // What stands in the last pair of brackets of a header, and what stands before it.
 struct HeaderParts {
@@ -132,6 +143,15 @@ std::optional<ComputeMatch> match_compute(std::string_view header) {
   std::string squeezed = squeeze(header);
   if (squeezed.starts_with("training")) squeezed.erase(0, 8);
   if (const auto unit = parse_unit(squeezed)) return ComputeMatch{*unit, 1, ""};
+  return std::nullopt;
+}
+
+std::optional<double> watts_of(std::string_view unit) {
+  const std::string name = squeeze(unit);
+  if (name.empty() || name == "w" || name == "watt" || name == "watts") return 1.0;
+  if (name == "kw") return 1e3;
+  if (name == "mw") return 1e6;
+  if (name == "gw") return 1e9;
   return std::nullopt;
 }
 
@@ -179,13 +199,15 @@ std::string did_you_mean(std::string_view wanted, std::span<const std::string> h
 
 class Recogniser {
  public:
-  Recogniser(std::span<const std::string> header, std::string_view source)
-      : header_(header), source_(source) {}
+  Recogniser(std::span<const std::string> header, std::string_view source, Quantity quantity)
+      : header_(header), source_(source), quantity_(quantity) {}
 
   ColumnMap run(std::string_view spec) {
     apply_spec(spec);
     recognise_compute();
     recognise_names();
+    recognise_measures();
+    require_commas();
     map_.layout = layout();
     map_.unit_stated = given_unit_.has_value();
     const auto license = std::find_if(header_.begin(), header_.end(), [](const std::string& name) {
@@ -194,7 +216,7 @@ class Recogniser {
     if (license != header_.end()) map_.license = static_cast<std::size_t>(license - header_.begin());
     require(Field::kName, "System, Model, Entity or name");
     require(Field::kDate, "Publication date, Day or date");
-    require(Field::kFlop, "Training compute (FLOP), Training compute (FLOPs) or one with petaFLOP");
+    require_quantity();
     note_uses();
     return std::move(map_);
   }
@@ -257,6 +279,21 @@ class Recogniser {
     }
   }
 
+  void recognise_measures() {
+    for (const Alias& alias : kMeasures) {
+      if (slot(alias.field)) continue;
+      for (std::size_t i = 0; i < header_.size(); ++i) {
+        if (taken(i) || squeeze(split_header(header_[i]).base) != alias.squeezed) continue;
+        if (alias.field == Field::kPower && !watts_of(split_header(header_[i]).bracket)) continue;
+        slot(alias.field) = i;
+        break;
+      }
+    }
+    if (const auto power = slot(Field::kPower))
+      map_.watts = watts_of(split_header(header_[*power]).bracket).value_or(1.0);
+    if (const auto cost = slot(Field::kCost)) map_.currency = split_header(header_[*cost]).bracket;
+  }
+
   bool has(std::string_view name) const {
     return std::any_of(
         header_.begin(), header_.end(), [&](const std::string& header) { return trim(header) == name; });
@@ -273,22 +310,52 @@ class Recogniser {
     return Layout::kOther;
   }
 
+  // A header of one column with another separator in it: the whole file is cut in the wrong places.
+  void require_commas() {
+    if (header_.size() != 1 || map_.index != decltype(map_.index){}) return;
+    const std::size_t at = header_[0].find_first_of(";\t|");
+    if (at == std::string::npos) return;
+    const std::string separator = header_[0][at] == '\t' ? "tab" : std::string(1, header_[0][at]);
+    throw Error(ErrorClass::kData,
+                "columns.separator",
+                {.what = fmt::format("{} line 1: the fields are not separated by commas", source_),
+                 .seen = "'" + printable(header_[0]) + "'",
+                 .wanted = "comma-separated values (RFC 4180), a point in decimal numbers",
+                 .remedy = fmt::format("save the table with commas instead of '{}'", separator)});
+  }
+
+  void require_quantity() {
+    const bool processors = slot(Field::kHardware) && slot(Field::kHardwareQuantity);
+    switch (quantity_) {
+      case Quantity::kFlop:
+        return require(Field::kFlop,
+                       "Training compute (FLOP), Training compute (FLOPs) or one with petaFLOP");
+      case Quantity::kParameters:
+        return require(Field::kParameters, "Parameters");
+      case Quantity::kData:
+        return require(Field::kDatasetSize, "Training dataset size (datapoints)");
+      case Quantity::kCost:
+        return require(Field::kCost, "Training compute cost (2023 USD)");
+      case Quantity::kPower:
+        if (!processors)
+          require(Field::kPower, "Training power draw (W), or Training hardware and Hardware quantity");
+    }
+  }
+
+  // `usual` begins with the header that a misspelt one is compared with.
   void require(Field field, std::string_view usual) {
     if (slot(field)) return;
     const std::string flag(to_string(field));
-    const std::string wanted_name = field == Field::kFlop   ? "Training compute (FLOP)"
-                                    : field == Field::kDate ? "Publication date"
-                                                            : "System";
-    throw Error(
-        ErrorClass::kData,
-        "columns.missing",
-        {.what = fmt::format("{} line 1: no column gives the {} of a system",
-                             source_,
-                             field == Field::kFlop ? "training compute" : flag),
-         .seen = list_headers(header_),
-         .wanted = fmt::format("a column such as {}", usual),
-         .remedy = fmt::format(
-             "{}name the column with --columns \"{}=HEADER\"", did_you_mean(wanted_name, header_), flag)});
+    throw Error(ErrorClass::kData,
+                "columns.missing",
+                {.what = fmt::format("{} line 1: no column gives the {} of a system",
+                                     source_,
+                                     field == Field::kFlop ? "training compute" : flag),
+                 .seen = list_headers(header_),
+                 .wanted = fmt::format("a column such as {}", usual),
+                 .remedy = fmt::format("{}name the column with --columns \"{}=HEADER\"",
+                                       did_you_mean(usual.substr(0, usual.find(',')), header_),
+                                       flag)});
   }
 
   void note_uses() {
@@ -298,6 +365,8 @@ class Recogniser {
       const auto field = static_cast<Field>(used - map_.index.begin());
       const std::string_view unit = field == Field::kFlop            ? to_string(map_.unit)
                                     : field == Field::kTrainingHours ? std::string_view("h")
+                                    : field == Field::kCost          ? std::string_view(map_.currency)
+                                    : field == Field::kPower         ? std::string_view("W")
                                                                      : std::string_view();
       map_.uses.push_back({header_[column], std::string(to_string(field)), std::string(unit)});
     }
@@ -313,13 +382,14 @@ class Recogniser {
   }
 
   [[noreturn]] void throw_bad_field(std::string_view key) const {
-    const std::vector<std::string> names(std::begin(kFieldNames), std::end(kFieldNames));
-    throw Error(ErrorClass::kUsage,
-                "columns.bad_spec",
-                {.what = "--columns: unknown field",
-                 .seen = "'" + printable(key) + "'",
-                 .wanted = join(names, ", ") + " or unit",
-                 .remedy = did_you_mean(key, names)});
+    std::vector<std::string> names(std::begin(kFieldNames), std::end(kFieldNames));
+    names.emplace_back("unit");
+    throw unknown_name(
+        {.code = "columns.bad_spec",
+         .what = "--columns: unknown field",
+         .name = key,
+         .known = names,
+         .remedy = "write --columns \"name=System,date=Published,flop=Compute,unit=petaFLOP\""});
   }
 
   [[noreturn]] void throw_unknown_header(const SpecEntry& entry) const {
@@ -333,6 +403,7 @@ class Recogniser {
 
   std::span<const std::string> header_;
   std::string_view source_;
+  Quantity quantity_;
   ColumnMap map_;
   std::optional<ComputeUnit> given_unit_;
 };
@@ -404,8 +475,25 @@ std::string_view to_string(Field field) {
 
 ColumnMap recognise_columns(std::span<const std::string> header,
                             std::string_view spec,
-                            std::string_view source) {
-  return Recogniser(header, source).run(spec);
+                            std::string_view source,
+                            Quantity quantity) {
+  return Recogniser(header, source, quantity).run(spec);
+}
+
+Field field_of(Quantity quantity) {
+  switch (quantity) {
+    case Quantity::kFlop:
+      return Field::kFlop;
+    case Quantity::kParameters:
+      return Field::kParameters;
+    case Quantity::kData:
+      return Field::kDatasetSize;
+    case Quantity::kCost:
+      return Field::kCost;
+    case Quantity::kPower:
+      return Field::kPower;
+  }
+  return Field::kFlop;
 }
 
 std::string_view credit_line(Layout layout) {

@@ -43,8 +43,10 @@ enum class Field {
   kUtilisation,
   kMethod,
   kConfidence,
+  kCost,
+  kPower,
 };
-inline constexpr std::size_t kFieldCount = 15;
+inline constexpr std::size_t kFieldCount = 17;
 std::string_view to_string(Field field);  // as written in --columns: "name", "date", "flop", ...
 
 enum class Layout { kTenfold, kPaper, kEpoch, kOurWorldInData, kOther };
@@ -53,6 +55,8 @@ struct ColumnMap {
   std::array<std::optional<std::size_t>, kFieldCount> index;  // by Field: position in the header
   ComputeUnit unit = ComputeUnit::kFlop;
   bool unit_stated = false;  // by `spec`
+  double watts = 1.0;        // value of one unit of the power column: 1e3 for "(kW)"
+  std::string currency;      // what the header of the cost column has in brackets: "2023 USD"
   Layout layout = Layout::kOther;
   std::optional<std::size_t> license;  // position of a column "license", as our exports have
   std::vector<ColumnUse> uses;
@@ -62,11 +66,17 @@ struct ColumnMap {
 };
 
 // `spec` ("name=System,date=Publication date,flop=Compute,unit=petaFLOP"; empty: none) comes before recognition by name.
+// `quantity` is the one that must have a column; power may have those of the processors instead.
 // Throws Error(kUsage, "columns.bad_spec" or "columns.unknown_header") for a wrong spec, Error(kData, "columns.missing")
-// with the headers seen and the nearest one when there is no column for name, date or compute.
+// with the headers seen and the nearest one when there is no column for name, date or compute, "columns.separator" when
+// the whole header is one field with semicolons, tabs or bars in it.
 ColumnMap recognise_columns(std::span<const std::string> header,
                             std::string_view spec,
-                            std::string_view source);
+                            std::string_view source,
+                            Quantity quantity = Quantity::kFlop);
+
+// The column a quantity stands in.
+Field field_of(Quantity quantity);
 
 // The credit line a table of this layout carries; empty for kTenfold, which any table may have, and for kOther.
 std::string_view credit_line(Layout layout);

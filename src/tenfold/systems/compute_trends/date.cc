@@ -140,6 +140,13 @@ std::string to_string(const Date& date) {
   return fmt::format("{:04}-{:02}-{:02}", date.year, date.month, date.day);
 }
 
+bool day_and_month_may_swap(std::string_view text) {
+  const std::vector<std::string> fields = split(without_time(trim(text)), '/');
+  if (fields.size() != 3 || fields[2].size() != 4 || fields[0] == fields[1]) return false;
+  const auto day = digits(fields[0]), month = digits(fields[1]);
+  return day && month && *day <= 12 && *month <= 12;
+}
+
 Date parse_date(std::string_view text, std::string_view place) {
   return parse_parts(text, place).date;
 }

@@ -39,6 +39,9 @@ std::string to_string(const Date& date);  // "2012-09-30"
 // opens the message.
 Date parse_date(std::string_view text, std::string_view place);
 
+// "3/4/2019": read as 3 April, and written for 4 March in the United States. Dots and dashes are not used there.
+bool day_and_month_may_swap(std::string_view text);
+
 // Days a fit looks at: from <= day < until and day <= to. An empty bound does not limit.
 struct Period {
   std::optional<Date> from;

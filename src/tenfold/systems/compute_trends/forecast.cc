@@ -14,16 +14,6 @@ namespace {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-void check_confidence(double confidence) {
-  if (confidence > 0.0 && confidence < 1.0) return;
-  throw Error(ErrorClass::kUsage,
-              "trends.bad_confidence",
-              {.what = "the confidence level cannot be used",
-               .seen = std::to_string(confidence),
-               .wanted = "a share between 0 and 1, for example 0.95",
-               .remedy = "give the level as a share, not in percent"});
-}
-
 double crossing_year(const Line& line, double level) {
   return line.b > 0.0 ? kCentreYear + (level - line.a) / line.b : kNever;
 }
@@ -49,14 +39,7 @@ double mixture_quantile(std::span<const double> centres, double sd, double share
 }  // namespace
 
 double frontier_offset(std::span<const double> residuals, double tau) {
-  if (!(tau > 0.0 && tau < 1.0)) {
-    throw Error(ErrorClass::kUsage,
-                "trends.bad_quantile",
-                {.what = "the quantile of the frontier cannot be used",
-                 .seen = std::to_string(tau),
-                 .wanted = "a share between 0 and 1, for example 0.9",
-                 .remedy = "give the quantile as a share, not in percent"});
-  }
+  check_quantile(tau);
   if (residuals.empty()) {
     throw Error(ErrorClass::kData,
                 "trends.too_few_rows",

@@ -11,6 +11,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/base/unknown_name.h"
 #include "tenfold/io/csv.h"
 
 namespace tenfold::compute_trends {
@@ -197,14 +198,11 @@ class LayerParser {
   [[noreturn]] void fail_kind() const {
     std::vector<std::string> names;
     for (const KindInfo& info : kKinds) names.emplace_back(info.name);
-    const auto nearest = nearest_name(words_.front(), names);
-    throw Error(ErrorClass::kUsage,
-                "layers.bad_layer",
-                {.what = "unknown kind of layer",
-                 .seen = "'" + printable(words_.front()) + "'",
-                 .wanted = join(names, ", "),
-                 .remedy = nearest ? fmt::format("did you mean '{}'?", *nearest)
-                                   : "begin every layer with one of these kinds"});
+    throw unknown_name({.code = "layers.bad_layer",
+                        .what = "unknown kind of layer",
+                        .name = words_.front(),
+                        .known = names,
+                        .remedy = "begin every layer with one of these kinds"});
   }
 
   std::string_view text_;

@@ -62,6 +62,26 @@ void check_rows(std::span<const double> year, std::span<const double> log10_flop
   }
 }
 
+void check_confidence(double confidence) {
+  if (confidence > 0.0 && confidence < 1.0) return;
+  throw Error(ErrorClass::kUsage,
+              "trends.bad_confidence",
+              {.what = "the confidence level cannot be used",
+               .seen = std::to_string(confidence),
+               .wanted = "a share between 0 and 1, for example 0.95",
+               .remedy = "give the level as a share, not in percent"});
+}
+
+void check_quantile(double tau) {
+  if (tau > 0.0 && tau < 1.0) return;
+  throw Error(ErrorClass::kUsage,
+              "trends.bad_quantile",
+              {.what = "the quantile cannot be used",
+               .seen = std::to_string(tau),
+               .wanted = "a share between 0 and 1, for example 0.9",
+               .remedy = "give the quantile as a share, not in percent"});
+}
+
 Fit fit_line(std::span<const double> year, std::span<const double> log10_flop) {
   check_rows(year, log10_flop);
   const std::size_t n = year.size();

@@ -51,6 +51,10 @@ std::vector<double> residuals(std::span<const double> year,
                               std::span<const double> log10_flop,
                               const Line& line);
 
+// Throws Error(kUsage): "trends.bad_confidence" unless 0 < confidence < 1, "trends.bad_quantile" unless 0 < tau < 1.
+void check_confidence(double confidence);
+void check_quantile(double tau);
+
 // Row numbers with from <= year < until, in the rows' order.
 std::vector<std::size_t> rows_between(std::span<const double> year, double from, double until);
 

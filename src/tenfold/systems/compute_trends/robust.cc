@@ -72,14 +72,7 @@ SlopeInterval resample_interval(std::span<const double> year,
                                 const ResampleOptions& options,
                                 const std::function<double(std::span<const std::uint32_t>)>& slope_of,
                                 std::uint64_t& redrawn) {
-  if (!(options.confidence > 0.0 && options.confidence < 1.0)) {
-    throw Error(ErrorClass::kUsage,
-                "trends.bad_confidence",
-                {.what = "the confidence level cannot be used",
-                 .seen = std::to_string(options.confidence),
-                 .wanted = "a share between 0 and 1, for example 0.95",
-                 .remedy = "give the level as a share, not in percent"});
-  }
+  check_confidence(options.confidence);
   std::vector<double> slopes(options.resamples);
   std::atomic<std::uint64_t> thrown_away{0};
   parallel_for(slopes.size(), 16, [&](std::size_t begin, std::size_t end) {
@@ -287,16 +280,8 @@ QuantileReport quantile_line(std::span<const double> year,
                              std::span<const double> log10_flop,
                              double tau,
                              const ResampleOptions& options) {
-  if (!(tau > 0.0 && tau < 1.0)) {
-    throw Error(ErrorClass::kUsage,
-                "trends.bad_quantile",
-                {.what = "the quantile cannot be used",
-                 .seen = std::to_string(tau),
-                 .wanted = "a share between 0 and 1, for example 0.9",
-                 .remedy = "give the quantile as a share, not in percent"});
-  }
-  const double centre = year.empty() ? 0.0 : fit_line(year, log10_flop).first_year;
-  static_cast<void>(fit_line(year, log10_flop));  // the same errors for rows without a line
+  check_quantile(tau);
+  const double centre = fit_line(year, log10_flop).first_year;  // and its errors for rows without a line
   std::vector<double> x(year.begin(), year.end());
   for (double& value : x) value -= centre;
   const QuantileSearch search(x, log10_flop, tau);

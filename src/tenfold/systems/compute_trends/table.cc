@@ -15,9 +15,12 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/sha256.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/base/unknown_name.h"
 #include "tenfold/io/byte_source.h"
 #include "tenfold/io/csv.h"
+#include "tenfold/systems/compute_trends/chips.h"
 #include "tenfold/systems/compute_trends/columns.h"
+#include "tenfold/systems/compute_trends/power.h"
 #include "tenfold_compute_trends_embedded.h"
 
 namespace tenfold::compute_trends {
@@ -70,7 +73,8 @@ class TableReader {
   TableReader(io::ByteSource& source, const TableOptions& options)
       : options_(options), hashing_(source), csv_(hashing_, csv_options()) {
     table_.source = source.name();
-    columns_ = recognise_columns(csv_.header(), options.columns, table_.source);
+    columns_ = recognise_columns(csv_.header(), options.columns, table_.source, options.quantity);
+    if (options.quantity == Quantity::kPower) chips_ = embedded_chips();
   }
 
   Table run() {
@@ -165,10 +169,13 @@ class TableReader {
     SystemRow system;
     system.line = static_cast<std::int64_t>(row.line());
     system.name = std::move(name);
-    if (cell(row, Field::kFlop).empty()) throw NothingToFit{"no training compute", "table.no_compute"};
+    const bool compute_wanted = options_.quantity == Quantity::kFlop;
+    if (compute_wanted && cell(row, Field::kFlop).empty())
+      throw NothingToFit{"no training compute", "table.no_compute"};
     if (cell(row, Field::kDate).empty()) throw NothingToFit{"no date", "table.no_date"};
-    system.flop = compute(row);
+    if (compute_wanted) system.flop = compute(row);
     system.date = parse_date(cell(row, Field::kDate), place(row.line()));
+    note_swappable_date(row);
     system.decimal_year = decimal_year(system.date);
     system.domain = cell(row, Field::kDomain);
     system.organization = cell(row, Field::kOrganization);
@@ -182,6 +189,10 @@ class TableReader {
     system.hardware_quantity = number(row, Field::kHardwareQuantity);
     system.training_hours = number(row, Field::kTrainingHours);
     system.utilisation = number(row, Field::kUtilisation);
+    system.cost = number(row, Field::kCost);
+    system.power = number(row, Field::kPower);
+    if (system.power) *system.power *= columns_.watts;
+    if (!compute_wanted) system.flop = other_quantity(system);
     if (system.name.empty()) {
       system.name = fmt::format("(no name, line {})", system.line);
       table_.warnings.push_back(fmt::format("line {}: the system has no name", system.line));
@@ -189,6 +200,21 @@ class TableReader {
     refuse_duplicate(system);
     note_license(row);
     table_.rows.push_back(std::move(system));
+  }
+
+  // The figure that is fitted in place of compute.
+  double other_quantity(const SystemRow& system) {
+    std::optional<double> value = options_.quantity == Quantity::kParameters ? system.parameters
+                                  : options_.quantity == Quantity::kData     ? system.dataset_size
+                                  : options_.quantity == Quantity::kCost     ? system.cost
+                                                                             : system.power;
+    if (!value && options_.quantity == Quantity::kPower) {
+      value = estimated_power(system, chips_);
+      if (value) ++estimated_powers_;
+    }
+    if (value && *value > 0.0) return *value;
+    const std::string name(to_string(options_.quantity));
+    throw NothingToFit{"no " + name, "table.no_" + name};
   }
 
   double compute(const io::CsvRow& row) const {
@@ -214,7 +240,7 @@ class TableReader {
     if (percent) text.remove_suffix(1);
     const auto value = parse_double(trim(text));
     if (value && std::isfinite(*value)) return percent ? *value / 100.0 : *value;
-    UnreadCells& unread = unread_[field];
+    NotedCells& unread = unread_[field];
     if (unread.count++ == 0) unread.first = fmt::format("line {}: '{}'", row.line(), printable(text, 40));
     return std::nullopt;
   }
@@ -223,7 +249,7 @@ class TableReader {
     const std::string key =
         fmt::format("{}|{}|{}", to_lower(system.name), to_string(system.date), system.flop);
     const auto [known, is_new] = seen_.emplace(key, system.line);
-    if (is_new) return;
+    if (is_new) return note_same_day(system);
     throw Error(
         ErrorClass::kData,
         "table.duplicate_system",
@@ -232,6 +258,26 @@ class TableReader {
              "'{}' of {}, also on line {}", printable(system.name), to_string(system.date), known->second),
          .wanted = "one row a system",
          .remedy = "remove one of the rows, or have such rows listed and skipped (--skip-bad)"});
+  }
+
+  // Two versions of one system count twice in a fit; the paper's own table has such a pair, so they are no error.
+  void note_same_day(const SystemRow& system) {
+    const auto [other, is_new] =
+        same_day_.emplace(fmt::format("{}|{}", to_lower(system.name), to_string(system.date)), system.line);
+    if (is_new) return;
+    table_.warnings.push_back(
+        fmt::format("lines {} and {}: '{}' of {} stands in the table with different compute",
+                    other->second,
+                    system.line,
+                    printable(system.name),
+                    to_string(system.date)));
+  }
+
+  void note_swappable_date(const io::CsvRow& row) {
+    const std::string_view text = cell(row, Field::kDate);
+    if (!day_and_month_may_swap(text)) return;
+    if (swappable_dates_.count++ == 0)
+      swappable_dates_.first = fmt::format("line {}: '{}'", row.line(), printable(text, 40));
   }
 
   // Rows of several sources may stand in one file: each credit line once.
@@ -250,6 +296,18 @@ class TableReader {
                                                : std::string(credit_line(columns_.layout));
     table_.columns = columns_.uses;
     table_.unit_stated = columns_.unit_stated;
+    table_.quantity = options_.quantity;
+    table_.unit = options_.quantity == Quantity::kFlop    ? "FLOP"
+                  : options_.quantity == Quantity::kCost  ? columns_.currency
+                  : options_.quantity == Quantity::kPower ? "W"
+                                                          : "";
+    if (estimated_powers_ > 0) {
+      table_.warnings.push_back(
+          fmt::format("power of {} row{} is estimated: {}; board powers are approximate",
+                      estimated_powers_,
+                      estimated_powers_ == 1 ? "" : "s",
+                      kPowerAssumption));
+    }
     table_.warnings.insert(table_.warnings.begin(), columns_.warnings.begin(), columns_.warnings.end());
     for (const auto& [field, unread] : unread_) {
       table_.warnings.push_back(fmt::format("column {}: {} cell{} not a number and left out, the first on {}",
@@ -257,6 +315,13 @@ class TableReader {
                                             unread.count,
                                             unread.count == 1 ? " is" : "s are",
                                             unread.first));
+    }
+    if (swappable_dates_.count > 0) {
+      table_.warnings.push_back(
+          fmt::format("{} date{} read as day/month/year and might be month/day/year, the first on {}",
+                      swappable_dates_.count,
+                      swappable_dates_.count == 1 ? " is" : "s are",
+                      swappable_dates_.first));
     }
     std::stable_sort(table_.rows.begin(), table_.rows.end(), [](const SystemRow& a, const SystemRow& b) {
       return a.date != b.date ? a.date < b.date : a.line < b.line;
@@ -276,13 +341,15 @@ class TableReader {
     }
     throw Error(ErrorClass::kData,
                 "table.empty",
-                {.what = table_.source + ": no row has a date and a training compute",
+                {.what = fmt::format("{}: no row has a date and a figure of {}",
+                                     table_.source,
+                                     to_lower(title_of(options_.quantity))),
                  .seen = seen,
                  .wanted = "at least one system",
                  .remedy = "check the columns that were recognised, or name them with --columns"});
   }
 
-  struct UnreadCells {
+  struct NotedCells {  // of which only the first is quoted
     std::size_t count = 0;
     std::string first;
   };
@@ -294,8 +361,12 @@ class TableReader {
   Table table_;
   std::int64_t row_count_ = 0;
   std::optional<io::CsvRow> pending_;  // a line with one field: the first half of a broken name, or an error
-  std::map<Field, UnreadCells> unread_;
-  std::unordered_map<std::string, std::int64_t> seen_;
+  std::map<Field, NotedCells> unread_;
+  NotedCells swappable_dates_;
+  std::vector<Chip> chips_;  // for power only
+  std::size_t estimated_powers_ = 0;
+  std::unordered_map<std::string, std::int64_t> seen_;      // by name, date and compute: the line
+  std::unordered_map<std::string, std::int64_t> same_day_;  // by name and date: the first line
   std::vector<std::string> licenses_;
 };
 
@@ -340,13 +411,12 @@ void check_domains(const Table& table, std::span<const std::string> wanted) {
       return to_lower(domain) == to_lower(trim(one));
     });
     if (found) continue;
-    const auto nearest = nearest_name(one, known);
-    throw Error(ErrorClass::kUsage,
-                "filter.unknown_domain",
-                {.what = "no system of the table has this domain",
-                 .seen = "'" + printable(one) + "'",
-                 .wanted = known.empty() ? "a table with a domain column" : join(known, ", "),
-                 .remedy = nearest ? fmt::format("did you mean '{}'?", *nearest) : ""});
+    throw unknown_name({.code = "filter.unknown_domain",
+                        .what = "no system of the table has this domain",
+                        .name = one,
+                        .known = known,
+                        .none_known = "a table with a domain column",
+                        .remedy = "leave --domain out, or name a domain of the table"});
   }
 }
 
@@ -377,6 +447,13 @@ LeftOutRow judge(const SystemRow& row, const RowFilter& filter) {
   return {};
 }
 
+Table read_embedded(Quantity quantity) {
+  TableOptions options;
+  options.quantity = quantity;
+  options.license = credit_line(Layout::kPaper);
+  return parse_table(embedded::systems_csv(), kEmbeddedName, options);
+}
+
 }  // namespace
 
 double log10_flop(const SystemRow& row) {
@@ -384,8 +461,7 @@ double log10_flop(const SystemRow& row) {
 }
 
 Table embedded_table() {
-  return parse_table(
-      embedded::systems_csv(), kEmbeddedName, {.license = std::string(credit_line(Layout::kPaper))});
+  return read_embedded(Quantity::kFlop);
 }
 
 Table load_table(const Path& path, const TableOptions& options) {
@@ -408,7 +484,8 @@ Table parse_table(std::string_view csv, std::string_view source, const TableOpti
 }
 
 Table load_or_embedded(const std::string& path, const TableOptions& options) {
-  return path.empty() ? embedded_table() : load_table(path, options);
+  if (!path.empty()) return load_table(path, options);
+  return options.quantity == Quantity::kFlop ? embedded_table() : read_embedded(options.quantity);
 }
 
 Selection select(const Table& table, const RowFilter& filter) {

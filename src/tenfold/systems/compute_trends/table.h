@@ -11,6 +11,7 @@
 
 #include "tenfold/base/file_system.h"
 #include "tenfold/systems/compute_trends/date.h"
+#include "tenfold/systems/compute_trends/quantity.h"
 
 namespace tenfold::compute_trends {
 
@@ -22,7 +23,7 @@ struct SystemRow {
   double decimal_year = 0.0;
   std::string domain;  // "Vision", "Language", "Games", ...; as the file writes it
   std::string organization;
-  double flop = 0.0;  // of the final training run; finite and > 0
+  double flop = 0.0;  // of the final training run, or the figure of TableOptions::quantity; finite and > 0
   std::optional<double> parameters;
   std::optional<double> dataset_size;  // datapoints
   std::optional<double> citations;
@@ -33,7 +34,9 @@ struct SystemRow {
   std::optional<double> utilisation;  // share of the peak rate, 0 to 1
   std::string method;                 // how the file's makers estimated the compute
   std::string confidence;
-  std::int64_t line = 0;  // where the row starts in its file, 1 is the header
+  std::optional<double> cost;   // in the table's currency
+  std::optional<double> power;  // W, as the table gives it
+  std::int64_t line = 0;        // where the row starts in its file, 1 is the header
 };
 
 double log10_flop(const SystemRow& row);
@@ -62,11 +65,15 @@ struct Table {
   std::string license;                // the credit line exports must carry; empty where none is known
   std::vector<std::string> warnings;  // one sentence each
   std::vector<ColumnUse> columns;     // those in use, in the file's order
-  bool unit_stated = false;           // the user named the unit of compute (TableOptions::columns)
+  Quantity quantity = Quantity::kFlop;
+  std::string unit = "FLOP";  // of the quantity: "FLOP", "W", "2023 USD"; empty for counts
+  bool unit_stated = false;   // the user named the unit of compute (TableOptions::columns)
 };
 
 struct TableOptions {
-  std::string columns;       // "name=System,date=Publication date,flop=Compute,unit=petaFLOP"; empty: by name
+  std::string columns;  // "name=System,date=Publication date,flop=Compute,unit=petaFLOP"; empty: by name
+  Quantity quantity =
+      Quantity::kFlop;       // its figure is SystemRow::flop; rows without it are listed as skipped
   bool allow_empty = false;  // a file without a usable row gives a table without rows
   bool skip_bad = false;     // rows with errors are listed in Table::skipped instead of ending the reading
   std::string license;       // credit line of the file; empty: its column "license", else by its layout

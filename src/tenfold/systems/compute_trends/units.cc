@@ -28,6 +28,7 @@ constexpr double kHighestReal = 5.0;
 constexpr double kSixNdAgrees = 3.5;
 constexpr double kWholeFileShare = 0.6;
 constexpr std::size_t kRowsThatShowATrend = 3;
+constexpr double kLeastRun = 1e9;  // FLOP: what one core does in a fraction of a second
 
 // The usual compute of a date by the embedded table, as log10 FLOP.
 class ReferenceTrend {
@@ -147,7 +148,7 @@ class UnitJudge {
   bool low_file_is_wrong() const {
     std::vector<double> level, residuals;
     for (std::size_t i = 0; i < table_.rows.size(); ++i) {
-      if (table_.rows[i].flop < 1.0) return true;
+      if (table_.rows[i].flop < (table_.unit_stated ? 1.0 : kLeastRun)) return true;
       level.push_back(log10_flop(table_.rows[i]));
       residuals.push_back(verdict_.rows[i].residual);
     }
@@ -268,7 +269,10 @@ std::vector<LeftOutRow> left_out(const Table& table, const UnitVerdict& verdict)
                            wrong.size(),
                            table.rows.size()),
        .wanted = expected_range(row, unit),
-       .remedy = whole ? fmt::format("name the unit: --columns \"unit={}\"; or correct the figures", guess)
+       .remedy = whole ? fmt::format(
+                             "name the unit: --columns \"unit={}\", or \"unit={}\" if the figures are right",
+                             guess,
+                             verdict.read_as)
                        : way + "correct the row, or have such rows listed and skipped (--skip-bad)"});
 }
 

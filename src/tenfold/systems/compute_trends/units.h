@@ -37,8 +37,8 @@ struct UnitVerdict {
 // clears a row, 6 N D that is 15 orders off condemns it.
 //
 // When no row is near the trend, small runs of one's own are possible. Low rows then are wrong when one is below
-// 1 FLOP, when all are readable as log10 FLOP, or when three or more follow the trend, 15 or 20 orders below it, rather
-// than staying level; the last rule is off when the user named the unit.
+// 1e9 FLOP (1 FLOP when the user named the unit), when all are readable as log10 FLOP, or when three or more follow the
+// trend, 15 or 20 orders below it, rather than staying level; the last rule is off when the user named the unit.
 UnitVerdict judge_units(const Table& table);
 
 }  // namespace tenfold::compute_trends

@@ -32,17 +32,21 @@ Severity to_severity(const std::string& name) {
   return name == "warning" ? Severity::kWarning : Severity::kNote;
 }
 
+std::string counted(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 systems::Outcome check(const CheckVerbOptions& options, systems::Context&) {
   CheckOptions checking;
   checking.table.columns = options.columns;
   const CheckReport report = check_file(options.csv, checking);
-  report::Table table{fmt::format("{}: {} rows read, {} skipped, {} errors, {} warnings, {} notes",
+  report::Table table{fmt::format("{}: {} read, {} skipped, {}, {}, {}",
                                   report.source,
-                                  report.rows,
+                                  counted(report.rows, "row"),
                                   report.skipped,
-                                  report.errors,
-                                  report.warnings,
-                                  report.notes),
+                                  counted(report.errors, "error"),
+                                  counted(report.warnings, "warning"),
+                                  counted(report.notes, "note")),
                       {"line", "severity", "what", "remedy"},
                       {},
                       {}};

@@ -6,6 +6,7 @@
 #include "tenfold/systems/compute_trends/break_search.h"
 #include "tenfold/systems/compute_trends/command.h"
 #include "tenfold/systems/compute_trends/figure.h"
+#include "tenfold/systems/compute_trends/forecast_figure.h"
 #include "tenfold/systems/compute_trends/null_study.h"
 #include "tenfold/systems/compute_trends/paper.h"
 #include "tenfold/systems/compute_trends/verbs/null_text.h"
@@ -19,6 +20,27 @@ std::string summary_of(const ErasReport& eras) {
   return fmt::format("Training compute doubled every {} months before 2010 and every {} months since.",
                      months(eras.before),
                      months(eras.all));
+}
+
+// The era of deep learning read forward, with the level that the European Union's rules speak of.
+report::Chart forecast_to_2030(const Table& table, const Columns& columns, const ErasOptions& options) {
+  std::vector<SystemRow> rows;
+  std::vector<double> year, log10_flop;
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    if (columns.year[i] < options.border) continue;
+    rows.push_back(table.rows[i]);
+    year.push_back(columns.year[i]);
+    log10_flop.push_back(columns.log10_flop[i]);
+  }
+  const Fit fit = fit_line(year, log10_flop);
+  Forecast typical{fit.line, bootstrap(year, log10_flop, options.bootstrap).lines, 0.0, fit.residual_sd};
+  Forecast frontier = typical;
+  frontier.offset = frontier_offset(residuals(year, log10_flop, fit.line), 0.9);
+  ForecastChart chart{rows, std::move(typical), std::move(frontier)};
+  chart.levels = {1e25};
+  chart.quantity = "training compute";
+  chart.unit = "FLOP";
+  return forecast_chart(chart);
 }
 
 }  // namespace
@@ -50,6 +72,7 @@ report::Section make_demo_section(systems::Context& context) {
   section.blocks.emplace_back(report::Paragraph{null_reading(studies)});
   section.blocks.emplace_back(null_chart(studies.back()));
   section.blocks.emplace_back(null_table(studies, {NullNoise::kGaussian, NullNoise::kResampledResiduals}));
+  section.blocks.emplace_back(forecast_to_2030(table, columns, options));
   for (const std::string& warning : warnings) section.blocks.emplace_back(report::Paragraph{warning});
   return section;
 }

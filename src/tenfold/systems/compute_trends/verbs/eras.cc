@@ -89,13 +89,7 @@ void write_tables(const ErasReport& report, const report::Table& fits, const sys
 }
 
 systems::Outcome eras(const ErasVerbOptions& options, systems::Context& context) {
-  const Table table = read_table(options.source);
-  const Selection selection = select_rows(table, options.filter);
-  const Columns columns = columns_of(selection.rows);
-  const ErasReport report =
-      find_eras(columns.year,
-                columns.log10_flop,
-                to_eras_options(options.rule, options.bootstrap.resamples, columns, context));
+  const auto [table, selection, columns, report] = read_eras(options, context);
   report::Table fits{"The eras of " + table.source, fit_columns(), {}, {}};
   nlohmann::json eras = nlohmann::json::object();
   for (const NamedEra& era : named_eras(report)) {

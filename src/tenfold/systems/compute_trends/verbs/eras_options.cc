@@ -3,6 +3,16 @@
 
 namespace tenfold::compute_trends {
 
+ErasOfTable read_eras(const ErasVerbOptions& options, const systems::Context& context) {
+  ErasOfTable eras{read_table(options.source), {}, {}, {}};
+  eras.selection = select_rows(eras.table, options.filter);
+  eras.columns = columns_of(eras.selection.rows);
+  eras.report = find_eras(eras.columns.year,
+                          eras.columns.log10_flop,
+                          to_eras_options(options.rule, options.bootstrap.resamples, eras.columns, context));
+  return eras;
+}
+
 LargeScaleRule to_large_scale_rule(const EraRuleOptions& options) {
   LargeScaleRule rule;
   rule.z = options.z;

@@ -60,6 +60,15 @@ struct ErasVerbOptions {
   }
 };
 
+// A table, the rows looked at and their eras.
+struct ErasOfTable {
+  Table table;
+  Selection selection;
+  Columns columns;
+  ErasReport report;
+};
+ErasOfTable read_eras(const ErasVerbOptions& options, const systems::Context& context);
+
 LargeScaleRule to_large_scale_rule(const EraRuleOptions& options);
 // Eras with their bootstrap intervals.
 ErasOptions to_eras_options(const EraRuleOptions& options,

@@ -26,6 +26,7 @@ struct FitOptions {
   double sigma_year = 0.25;
   double sigma_flop = 0.3;
   std::string bootstrap = "pairs";
+  std::string interval = "percentile";
   std::int64_t resamples = 1000;
   double noise = 0.0;
   double confidence = 0.95;
@@ -57,6 +58,9 @@ struct FitOptions {
     field("bootstrap",
           bootstrap,
           {.help = "what is resampled", .choices = {"pairs", "wild-rademacher", "wild-mammen", "cluster"}});
+    field("interval",
+          interval,
+          {.help = "percentiles, or bias-corrected and accelerated", .choices = {"percentile", "bca"}});
     field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e8});
     field("noise",
           noise,
@@ -69,7 +73,8 @@ struct FitOptions {
           {.help = "noise of each row instead: 0.35 OOM for guessed hardware, 0.15 otherwise"});
     field("quantity",
           quantity,
-          {.help = "column whose growth is fitted", .choices = {"flop", "parameters", "data"}});
+          {.help = "what is fitted; power without a column of its own is estimated from the processors",
+           .choices = quantity_names()});
     field("confidence", confidence, {.help = "of the interval", .min = 0.01, .max = 0.9999});
     field("frontier",
           frontier,
@@ -159,22 +164,6 @@ report::Table frontier_table(const Columns& columns) {
   return table;
 }
 
-// The trend of another column than compute: its value takes the place of the FLOP.
-void use_quantity(Selection& selection, const std::string& quantity) {
-  if (quantity == "flop") return;
-  std::vector<SystemRow> rows;
-  for (SystemRow& row : selection.rows) {
-    const std::optional<double> value = quantity == "parameters" ? row.parameters : row.dataset_size;
-    if (value && *value > 0.0) {
-      row.flop = *value;
-      rows.push_back(std::move(row));
-    } else {
-      selection.excluded.push_back({row.name, row.line, "no " + quantity});
-    }
-  }
-  selection.rows = std::move(rows);
-}
-
 // Noise of each estimate by how it was made (specification of the method's authors: a factor of 2 either way for counted
 // operations, a factor of 5 for guessed hardware, at 95 %).
 double estimate_sigma(const SystemRow& row) {
@@ -260,13 +249,17 @@ void put_other_line(nlohmann::json& object, report::Table& text, const OtherLine
 
 void check_method(const FitOptions& options) {
   if (options.method == "ols") return;
-  const bool plain = options.bootstrap == "pairs" && options.noise == 0.0 && !options.noise_by_method;
+  const bool plain = options.bootstrap == "pairs" && options.noise == 0.0 && !options.noise_by_method &&
+                     options.interval == "percentile";
   if (plain) return;
   throw Error(ErrorClass::kUsage,
               "fit.method_and_bootstrap",
               {.what = "this kind of bootstrap belongs to method ols",
-               .seen = "--method " + options.method + " with --bootstrap " + options.bootstrap + " or noise",
-               .wanted = "--bootstrap pairs without noise, or --method ols",
+               .seen = fmt::format("--method {} with --bootstrap {}, --interval {} or noise",
+                                   options.method,
+                                   options.bootstrap,
+                                   options.interval),
+               .wanted = "--bootstrap pairs with percentiles and without noise, or --method ols",
                .remedy = "leave one of the two out"});
 }
 
@@ -276,6 +269,7 @@ BootstrapReport resample(const FitOptions& options,
                          const systems::Context& context) {
   BootstrapOptions resampling;
   resampling.kind = to_kind(options.bootstrap);
+  resampling.interval = options.interval == "bca" ? IntervalKind::kBca : IntervalKind::kPercentile;
   resampling.resamples = static_cast<std::size_t>(options.resamples);
   resampling.seed = context.seed;
   resampling.confidence = options.confidence;
@@ -287,9 +281,9 @@ BootstrapReport resample(const FitOptions& options,
 
 systems::Outcome fit(const FitOptions& options, systems::Context& context) {
   check_method(options);
-  const Table table = read_table(options.source);
+  const Quantity quantity = to_quantity(options.quantity);
+  const Table table = read_table(options.source, quantity);
   Selection selection = select_rows(table, options.filter);
-  use_quantity(selection, options.quantity);
   const Columns all = columns_of(selection.rows);
   drop_outliers(selection, options);
   keep_frontier(selection, options);
@@ -299,16 +293,17 @@ systems::Outcome fit(const FitOptions& options, systems::Context& context) {
   const std::string period =
       to_string(parse_period(options.filter.from, options.filter.until, options.filter.to));
   nlohmann::json object = fit_json(line, &interval);
-  report::Table text{
-      options.quantity == "flop" ? "Training compute over time" : "Over time: " + options.quantity,
-      fit_columns(options.confidence),
-      {fit_cells(period, line, &interval)},
-      {}};
+  report::Table text{with_unit(fmt::format("{} over time", title_of(quantity)), table),
+                     fit_columns(options.confidence),
+                     {fit_cells(period, line, &interval)},
+                     {}};
   if (options.method != "ols") {
     nlohmann::json ols = object;
     put_other_line(object, text, other_line(options, columns, context.seed), line);
+    rename_for_quantity(ols, quantity);
     object["ols"] = std::move(ols);
   }
+  rename_for_quantity(object, quantity);
   if (object["slope_oom_per_year"].get<double>() <= 0.0) {
     text.notes.push_back("The slope is not positive: it does not double.");
   }
@@ -319,8 +314,9 @@ systems::Outcome fit(const FitOptions& options, systems::Context& context) {
   object["included"] = columns.name;
   object["excluded"] = left_out_json(selection.excluded);
   object["table"] = table_json(table);
-  text.notes.push_back(fmt::format("Bootstrap: {}, {} resamples, seed {}. {} of {} rows used.",
+  text.notes.push_back(fmt::format("Bootstrap: {}{}, {} resamples, seed {}. {} of {} rows used.",
                                    options.bootstrap,
+                                   options.interval == "bca" ? ", BCa interval" : "",
                                    options.resamples,
                                    context.seed,
                                    selection.rows.size(),

@@ -6,7 +6,6 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/log.h"
-#include "tenfold/base/strings.h"
 #include "tenfold/report/gnuplot.h"
 #include "tenfold/systems/compute_trends/figure.h"
 #include "tenfold/systems/compute_trends/verbs/eras_options.h"
@@ -16,10 +15,7 @@ namespace tenfold::compute_trends {
 namespace {
 
 struct PlotOptions {
-  SourceOptions source;
-  FilterOptions filter;
-  EraRuleOptions rule;
-  ResampleField bootstrap;
+  ErasVerbOptions eras;
   std::string file = "compute-trends.svg";
   std::vector<std::string> run;
   std::string runs = "runs";
@@ -27,10 +23,7 @@ struct PlotOptions {
   std::int64_t height = 700;
 
   void visit_fields(auto&& field) {
-    source.visit_fields(field);
-    filter.visit_fields(field);
-    rule.visit_fields(field);
-    bootstrap.visit_fields(field);
+    eras.visit_fields(field);
     field(
         "file",
         file,
@@ -44,22 +37,8 @@ struct PlotOptions {
 
 systems::Outcome plot(const PlotOptions& options, systems::Context& context) {
   const Path file = context.out.empty() ? Path(options.file) : context.out / options.file;
-  const std::string extension = to_lower(file.extension().string());
-  if (extension != ".svg" && extension != ".png") {
-    throw Error(ErrorClass::kUsage,
-                "plot.bad_extension",
-                {.what = "the kind of picture is not known",
-                 .seen = file.string(),
-                 .wanted = "a name ending in .svg or .png",
-                 .remedy = "pass --file with such a name"});
-  }
-  const Table table = read_table(options.source);
-  const Selection selection = select_rows(table, options.filter);
-  const Columns columns = columns_of(selection.rows);
-  const ErasReport eras =
-      find_eras(columns.year,
-                columns.log10_flop,
-                to_eras_options(options.rule, options.bootstrap.resamples, columns, context));
+  report::check_picture_name(file);
+  const auto [table, selection, columns, eras] = read_eras(options.eras, context);
   std::vector<OwnRun> runs;
   for (const std::string& path : options.run) runs.push_back(read_run(path));
   std::error_code unreadable;
@@ -76,8 +55,7 @@ systems::Outcome plot(const PlotOptions& options, systems::Context& context) {
   for (const std::string& warning : warnings) log::warning("{}", warning);
   const report::Chart chart = era_chart(selection.rows, eras, runs);
   const report::PictureSize size{static_cast<int>(options.width), static_cast<int>(options.height)};
-  write_file_atomically(
-      *context.files, file, extension == ".svg" ? report::to_svg(chart, size) : report::to_png(chart, size));
+  write_file_atomically(*context.files, file, report::picture(chart, file, size));
   nlohmann::json stars = nlohmann::json::array();
   for (const OwnRun& run : runs)
     stars.push_back({{"name", run.name}, {"year", run.decimal_year}, {"flop", run.flop}});

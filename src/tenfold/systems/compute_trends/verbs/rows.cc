@@ -3,10 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "tenfold/base/log.h"
+#include "tenfold/base/strings.h"
 #include "tenfold/systems/compute_trends/check.h"
 
 namespace tenfold::compute_trends {
@@ -28,18 +32,40 @@ std::string power_text(double log10_value) {
 
 }  // namespace
 
-Table read_table(const SourceOptions& options) {
+namespace {
+
+constexpr std::size_t kMostWarnings = 10;
+
+// What the reader assumed or left out must not be found in the JSON only.
+void warn(const Table& table) {
+  std::vector<std::string> lines = table.warnings;
+  for (const LeftOutRow& row : table.skipped) {
+    if (row.bad) lines.push_back(fmt::format("line {}: left out: {}", row.line, row.reason));
+  }
+  for (std::size_t i = 0; i < std::min(lines.size(), kMostWarnings); ++i)
+    log::warning("{}: {}", table.source, printable(lines[i], 400));
+  if (lines.size() > kMostWarnings)
+    log::warning("{}: {} more such lines: tenfold trends check lists them",
+                 table.source,
+                 lines.size() - kMostWarnings);
+}
+
+}  // namespace
+
+Table read_table(const SourceOptions& options, Quantity quantity) {
   TableOptions reading;
+  reading.quantity = quantity;
   reading.columns = options.columns;
   reading.skip_bad = options.skip_bad;
   Table table = load_or_embedded(options.csv, reading);
-  // A unit that is mixed up moves a fit by orders of magnitude, so it is an error here, not only in `check`.
   if (options.csv.empty()) return table;
-  if (options.skip_bad) {
+  // A unit that is mixed up moves a fit by orders of magnitude, so it is an error here, not only in `check`.
+  if (quantity == Quantity::kFlop && options.skip_bad) {
     skip_wrong_units(table);
-  } else {
+  } else if (quantity == Quantity::kFlop) {
     check_units(table);
   }
+  warn(table);
   return table;
 }
 
@@ -96,6 +122,7 @@ nlohmann::json fit_json(const Fit& fit, const BootstrapReport* bootstrap) {
   object["doubling_months_median"] = optional_json(doubling.median);
   object["slope_oom_per_year_ci"] = {bootstrap->slope.low, bootstrap->slope.high};
   object["bootstrap"] = {{"kind", to_string(bootstrap->kind)},
+                         {"interval", to_string(bootstrap->interval)},
                          {"resamples", bootstrap->resamples},
                          {"seed", bootstrap->seed},
                          {"confidence", bootstrap->confidence},
@@ -103,8 +130,23 @@ nlohmann::json fit_json(const Fit& fit, const BootstrapReport* bootstrap) {
   return object;
 }
 
+void rename_for_quantity(nlohmann::json& fit, Quantity quantity) {
+  if (quantity == Quantity::kFlop) return;
+  for (const auto& [key, other] : {std::pair{"start_flop", "start"},
+                                   std::pair{"end_flop", "end"},
+                                   std::pair{"log10_flop_at_2000", "log10_at_2000"}}) {
+    fit[other] = fit[key];
+    fit.erase(key);
+  }
+}
+
+std::string with_unit(std::string_view name, const Table& table) {
+  return table.unit.empty() ? std::string(name) : fmt::format("{} [{}]", name, table.unit);
+}
+
 nlohmann::json table_json(const Table& table) {
   return {{"source", table.source},
+          {"unit", table.unit},
           {"sha256", table.sha256},
           {"rows", table.rows.size()},
           {"skipped", left_out_json(table.skipped)},

@@ -49,7 +49,7 @@ struct FilterOptions {
   }
 };
 
-Table read_table(const SourceOptions& options);
+Table read_table(const SourceOptions& options, Quantity quantity = Quantity::kFlop);
 Selection select_rows(const Table& table, const FilterOptions& options);
 
 // The columns of a selection as the statistics want them.
@@ -65,6 +65,12 @@ std::vector<std::string> pick(const std::vector<std::string>& values, const std:
 
 // n, slope, doubling, r2, scale, and with a bootstrap the interval: keys of docs/trends.md.
 nlohmann::json fit_json(const Fit& fit, const BootstrapReport* bootstrap);
+
+// The keys of fit_json() that name FLOP, for another quantity: "start", "end", "log10_at_2000".
+void rename_for_quantity(nlohmann::json& fit, Quantity quantity);
+
+// "level [W]"
+std::string with_unit(std::string_view name, const Table& table);
 
 // File, hash, licence, counts of rows used and skipped.
 nlohmann::json table_json(const Table& table);
