@@ -30,6 +30,8 @@ MAY_INCLUDE = {
     "serve": MIDDLE | {"systems"},
     "cli": MIDDLE | TORCH | {"systems", "serve"},
 }
+# Folders of systems/ that belong to all systems.
+SHARED = {"training"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
@@ -55,7 +57,7 @@ def problem_of(parts, header, included):
     target = included.split("/")[1:]
     if target[0] != folder and target[0] not in MAY_INCLUDE[folder]:
         return f"{folder} may not include {target[0]}: arrows only point down", f"move the code below {folder}"
-    if folder == target[0] == "systems" and len(target) > 2:
+    if folder == target[0] == "systems" and len(target) > 2 and target[1] not in SHARED:
         if len(parts) > 2 and parts[1] != target[1]:
             return f"system {parts[1]} may not include system {target[1]}", "move what both need to nn/, data/ or eval/"
         if len(parts) == 2 and not parts[1].startswith("registry"):

@@ -6,10 +6,12 @@ usage: run_docs.py BIN_DIR document FILE.md     every line of its ```sh blocks, 
        run_docs.py BIN_DIR examples             every example of every help page
        run_docs.py BIN_DIR links FILE.md...     every relative link leads to a file
        run_docs.py BIN_DIR make ROOT FILE.md... every `make TARGET` in ```console blocks exists in the Makefile
+       run_docs.py BIN_DIR picture FILE.svg     the chart of the README says what `tenfold trends plot` draws today
 A line fails the test when its exit code is not 0. Exit code 77: skipped, with the reason on standard output.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,7 +42,11 @@ def run_all(lines, bin_dir):
 
 
 def needs_torch(line):
-    return re.search(r"\b(doctor|flops)\b", line) is not None
+    return re.search(r"\b(doctor|flops)\b|\btenfold data\b", line) is not None
+
+
+def needs_fashion_mnist(line):
+    return "fashion-mnist" in line and not os.path.isdir("/usr/share/datasets/fashion-mnist")
 
 
 def examples(bin_dir):
@@ -91,11 +97,40 @@ def links(documents):
     return 1 if failed else 0
 
 
+def picture(path, bin_dir):
+    if shutil.which("gnuplot") is None:
+        print("skipped: no gnuplot in PATH")
+        return 77
+    with open(path, encoding="utf-8") as file:
+        kept = file.read()
+    width, height = re.search(r'width="(\d+)" height="(\d+)"', kept).groups()
+    with tempfile.TemporaryDirectory() as folder:
+        line = f"tenfold trends plot --file new.svg --width {width} --height {height}"
+        result = run(line, folder, bin_dir)
+        if result.returncode != 0:
+            print("FAIL", line, result.stderr)
+            return 1
+        with open(os.path.join(folder, "new.svg"), encoding="utf-8") as file:
+            new = file.read()
+
+    def texts(svg):
+        return sorted(re.findall(r">([^<>]*\S[^<>]*)<", svg))
+
+    missing = [text for text in texts(new) if text not in texts(kept)]
+    stale = [text for text in texts(kept) if text not in texts(new)]
+    print(f"{path}: {len(texts(kept))} texts; only in a new picture: {missing}; only in the old one: {stale}")
+    if missing or stale:
+        print(f"remedy: tenfold trends plot --width {width} --height {height} --file {path}")
+    return 1 if missing or stale else 0
+
+
 def main():
     bin_dir, mode = os.path.abspath(sys.argv[1]), sys.argv[2]
     with_torch = os.path.exists(os.path.join(bin_dir, "..", "lib", "libtenfold_app.so"))
     if mode == "make":
         return make_targets(sys.argv[3], sys.argv[4:])
+    if mode == "picture":
+        return picture(sys.argv[3], bin_dir)
     if mode == "links":
         return links(sys.argv[3:])
     if mode == "examples":
@@ -105,6 +140,9 @@ def main():
     if not with_torch:
         print("built without LibTorch: its commands are left out")
         lines = [line for line in lines if not needs_torch(line)]
+    if any(needs_fashion_mnist(line) for line in lines):
+        print("the package dataset-fashion-mnist is missing: commands that use it are left out")
+        lines = [line for line in lines if not needs_fashion_mnist(line)]
     return run_all(lines, bin_dir)
 
 

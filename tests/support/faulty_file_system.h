@@ -33,7 +33,7 @@ struct FaultPlan {
 // Every call that reaches the file system is one operation: create, write, sync, close, rename, exchange, remove,
 // make_directories, sync_directory, free_space. Syncs are counted but not done: no test outlives a power loss, and
 // hundreds of them would take minutes on some disks.
-class FaultyFileSystem final : public FileSystem {
+class FaultyFileSystem : public FileSystem {
  public:
   explicit FaultyFileSystem(FaultPlan plan = {}, FileSystem& inner = real_file_system())
       : plan_(plan), inner_(inner) {}

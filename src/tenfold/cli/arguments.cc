@@ -131,8 +131,13 @@ void add_common(CLI::App& app, CommonOptions& common, std::vector<std::string>& 
                .remedy = fmt::format("see {} --help", command)});
 }
 
-void check_common(const CommonOptions& common) {
+const std::vector<std::string>& log_levels() {
   static const std::vector<std::string> levels = {"debug", "info", "warning", "error", "off"};
+  return levels;
+}
+
+void check_common(const CommonOptions& common) {
+  const std::vector<std::string>& levels = log_levels();
   if (std::find(levels.begin(), levels.end(), common.log_level) == levels.end()) {
     throw Error(ErrorClass::kUsage,
                 "usage.bad_log_level",
@@ -165,24 +170,27 @@ std::string flag_name(std::string_view field_path) {
 }
 
 std::vector<FlagDoc> common_flags() {
-  return {{"--json", "", "print one JSON object on stdout and nothing else"},
-          {"--preset", "NAME", "start from a named configuration of the system: demo, small or paper"},
-          {"--config", "FILE", "read a TOML file with a table for this verb"},
-          {"--set", "KEY=VALUE", "set one key, as often as needed"},
-          {"--out", "DIR", "write files, the resolved configuration and the result there"},
-          {"--seed", "N", "seed of all random numbers (default 1)"},
-          {"--threads", "N", "threads for everything; 0 is all cores (default 0)"},
-          {"--log-level", "LEVEL", "debug, info, warning, error or off (default warning)"},
-          {"--quiet", "", "no progress on stderr"},
-          {"--print-config", "", "print the resolved configuration as TOML and stop"},
-          {"--print-schema", "", "print the JSON schema of the configuration and stop"},
-          {"--help", "", "print this page"}};
+  return {{"--json", "", "print one JSON object on stdout and nothing else", {}},
+          {"--preset",
+           "NAME",
+           "start from a named configuration of the system: demo, small or paper",
+           {"demo", "small", "paper"}},
+          {"--config", "FILE", "read a TOML file with a table for this verb", {}},
+          {"--set", "KEY=VALUE", "set one key, as often as needed", {}},
+          {"--out", "DIR", "write files, the resolved configuration and the result there", {}},
+          {"--seed", "N", "seed of all random numbers (default 1)", {}},
+          {"--threads", "N", "threads for everything; 0 is all cores (default 0)", {}},
+          {"--log-level", "LEVEL", "debug, info, warning, error or off (default warning)", log_levels()},
+          {"--quiet", "", "no progress on stderr", {}},
+          {"--print-config", "", "print the resolved configuration as TOML and stop", {}},
+          {"--print-schema", "", "print the JSON schema of the configuration and stop", {}},
+          {"--help", "", "print this page", {}}};
 }
 
 std::vector<FlagDoc> field_flags(const config::Fields& fields) {
   std::vector<FlagDoc> flags;
   for (const config::BoundField& field : fields.all()) {
-    flags.push_back({flag_name(field.path), value_name(field), field_help(field)});
+    flags.push_back({flag_name(field.path), value_name(field), field_help(field), field.info.choices});
   }
   return flags;
 }

@@ -38,6 +38,7 @@ struct FlagDoc {
   std::string flag;   // "--doubling-rule"
   std::string value;  // "TEXT"; empty for switches
   std::string help;
+  std::vector<std::string> choices;  // values that completion offers; empty: any
 };
 std::vector<FlagDoc> common_flags();
 std::vector<FlagDoc> field_flags(const config::Fields& fields);

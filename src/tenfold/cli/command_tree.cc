@@ -62,6 +62,7 @@ CommandDoc describe_verb(const systems::Verb& verb, std::vector<std::string> pat
   doc.flags = field_flags(call.fields);
   for (const config::BoundField& field : call.fields.all()) {
     if (!field.info.positional) continue;
+    if (doc.arguments.empty()) doc.argument_choices = field.info.choices;
     std::string name = field.path;
     std::transform(
         name.begin(), name.end(), name.begin(), [](char c) { return c == '_' ? '-' : std::toupper(c); });

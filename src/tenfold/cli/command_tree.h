@@ -15,9 +15,10 @@ struct CommandDoc {
   std::vector<std::string> path;  // {}, {"trends"}, {"trends", "fit"}
   std::string summary;
   std::string description;
-  std::vector<std::string> arguments;  // positional ones, "[CSV]"
-  std::vector<FlagDoc> flags;          // own
-  std::vector<FlagDoc> common;         // empty for inner nodes
+  std::vector<std::string> arguments;         // positional ones, "[CSV]"
+  std::vector<std::string> argument_choices;  // what the first of them may be; empty: anything
+  std::vector<FlagDoc> flags;                 // own
+  std::vector<FlagDoc> common;                // empty for inner nodes
   std::vector<std::string> examples;
   std::vector<std::pair<std::string, std::string>> children;  // name, summary
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands beside the systems, one file each: list.cc, info.cc, reproduce.cc, demo.cc, documents.cc.
+// The commands beside the systems, one file each: list.cc, info.cc, new_system.cc, reproduce.cc,
+// demo.cc, documents.cc.
 #pragma once
 
 #include "tenfold/cli/program.h"
@@ -8,6 +9,7 @@ namespace tenfold::cli {
 
 systems::Verb make_list_command();
 systems::Verb make_info_command();
+systems::Verb make_new_system_command();
 
 // These see the whole program. `program` is kept by reference count, since a program holds its own commands.
 using SharedProgram = std::shared_ptr<const Program>;

@@ -150,6 +150,8 @@ int run_verb(const Program& program,
   ConfigSources sources{selection.verb->name, {}, {}, environment_settings()};
   if (selection.system != nullptr) {
     sources.tables = names_of(selection.system->verbs);
+    const auto& others = selection.system->torch_verbs;
+    sources.tables.insert(sources.tables.end(), others.begin(), others.end());
     sources.presets = selection.system->presets;
   }
   if (common.print_schema) {

@@ -43,6 +43,11 @@ BundleManifest parse_bundle_manifest(std::string_view text, std::string_view pla
 // Throws Error(kData, "bundle.manifest_field") when a text is not UTF-8.
 std::string format_bundle_manifest(const BundleManifest& manifest);
 
+// Removes the bundle at `folder`: the manifest first, so that a folder that is half removed does not look like a bundle. A
+// folder without a manifest is what an interrupted removal or write left, and is removed too. Throws Error(kFile,
+// "bundle.target_not_a_bundle") and removes nothing when the folder holds other files than members.
+void remove_bundle(FileSystem& files, const Path& folder);
+
 class BundleReader {
  public:
   // Opens the folder and checks its manifest, and that each member is there: a regular file with one name and the right

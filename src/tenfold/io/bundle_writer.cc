@@ -42,12 +42,12 @@ class HashingFile final : public WritableFile {
   std::uint64_t size_ = 0;
 };
 
-enum class Target { kAbsent, kEmptyFolder, kBundle };
+enum class Target { kAbsent, kEmptyFolder, kBundle, kWithoutManifest };
 
 [[noreturn]] void refuse_target(const Path& target, std::string seen) {
   throw Error(ErrorClass::kFile,
               "bundle.target_not_a_bundle",
-              {.what = fmt::format("cannot write a bundle to {}", printable(target.string(), 400)),
+              {.what = fmt::format("cannot write or remove a bundle at {}", printable(target.string(), 400)),
                .seen = std::move(seen),
                .wanted = "a new name, an empty folder or a bundle to replace",
                .remedy = "choose another name, or move what is there"});
@@ -73,8 +73,14 @@ Target inspect_target(const Path& target) {
   }
   if (failure) refuse_target(target, "a folder that cannot be listed: " + failure.message());
   if (empty) return Target::kEmptyFolder;
-  if (!has_manifest) refuse_target(target, "a folder without manifest.json");
-  return Target::kBundle;
+  return has_manifest ? Target::kBundle : Target::kWithoutManifest;
+}
+
+// The same for a bundle to be written: members without a manifest may be somebody's own files.
+Target inspect_replaceable(const Path& target) {
+  const Target found = inspect_target(target);
+  if (found == Target::kWithoutManifest) refuse_target(target, "a folder without manifest.json");
+  return found;
 }
 
 Path parent_of(const Path& path) {
@@ -97,9 +103,12 @@ Path temporary_folder(const Path& target) {
   }
 }
 
+}  // namespace
+
 void remove_bundle(FileSystem& files, const Path& folder) {
-  // The manifest goes first: a folder that is half removed must not look like a bundle.
-  files.remove(folder / kManifestName);
+  const Target found = inspect_target(folder);
+  if (found == Target::kAbsent) return;
+  if (found == Target::kBundle) files.remove(folder / kManifestName);
   std::error_code ignored;
   for (const std::string_view name : bundle_member_names()) {
     if (fs::exists(fs::symlink_status(folder / name, ignored))) files.remove(folder / name);
@@ -107,14 +116,12 @@ void remove_bundle(FileSystem& files, const Path& folder) {
   files.remove(folder);
 }
 
-}  // namespace
-
 BundleWriter::BundleWriter(FileSystem& files, Path target, Options options)
     : files_(files), target_(without_trailing_slash(std::move(target))) {
   if (target_.filename().empty() || target_.filename() == "." || target_.filename() == "..") {
     refuse_target(target_, "a name that stands for an existing folder");
   }
-  inspect_target(target_);
+  inspect_replaceable(target_);
   manifest_.system = std::move(options.system);
   manifest_.created_by = std::move(options.created_by);
   parse_bundle_manifest(format_bundle_manifest(manifest_),
@@ -181,7 +188,7 @@ BundleManifest BundleWriter::commit() {
   const std::string manifest = format_bundle_manifest(manifest_);
   write_member(kManifestName, [&](WritableFile& file) { file.write(std::as_bytes(std::span(manifest))); });
   files_.sync_directory(temporary_);
-  const bool replaces = inspect_target(target_) == Target::kBundle;
+  const bool replaces = inspect_replaceable(target_) == Target::kBundle;
   if (replaces) {
     files_.exchange(temporary_, target_);
   } else {

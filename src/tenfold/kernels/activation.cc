@@ -36,11 +36,13 @@ void finish_values(FloatRows values, Extent extent, const float* bias, bool relu
   }
 }
 
-void finish_tangents(ConstRows tangents, ConstRows values, Extent extent, const TangentRows& out) {
+void finish_tangents(
+    ConstRows tangents, const float* bias, ConstRows values, Extent extent, const TangentRows& out) {
   for (std::size_t i = 0; i < extent.rows; ++i) {
     for (std::size_t j = 0; j < extent.columns; ++j) {
       const bool passes = values.data == nullptr || at(values, i, j) > 0.0f;
-      store_tangent(out, i, j, passes ? at(tangents, i, j) : 0.0f);
+      const float tangent = at(tangents, i, j) + (bias != nullptr ? bias[j] : 0.0f);
+      store_tangent(out, i, j, passes ? tangent : 0.0f);
     }
   }
 }
@@ -64,18 +66,17 @@ void pool_values(
   }
 }
 
-void pool_tangents(RowPair tangents,
-                   Extent pixels,
-                   const std::uint8_t* winner,
-                   const float* values,
-                   const TangentRows& out) {
+void pool_tangents(const PoolTangents& tangents, Extent pixels, const TangentRows& out) {
   const std::size_t channels = pixels.columns;
   for (std::size_t i = 0; i < pixels.rows; ++i) {
     for (std::size_t c = 0; c < channels; ++c) {
       const std::size_t pooled = i * channels + c;
-      const float* row = winner[pooled] < 2 ? tangents.top : tangents.bottom;
-      const bool passes = values == nullptr || values[pooled] > 0.0f;
-      store_tangent(out, i, c, passes ? row[(2 * i + winner[pooled] % 2) * channels + c] : 0.0f);
+      const std::uint8_t winner = tangents.winner[pooled];
+      const float* row = winner < 2 ? tangents.rows.top : tangents.rows.bottom;
+      const bool passes = tangents.values == nullptr || tangents.values[pooled] > 0.0f;
+      const float tangent =
+          row[(2 * i + winner % 2) * channels + c] + (tangents.bias != nullptr ? tangents.bias[c] : 0.0f);
+      store_tangent(out, i, c, passes ? tangent : 0.0f);
     }
   }
 }

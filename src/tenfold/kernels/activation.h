@@ -42,9 +42,10 @@ struct Extent {
 // values = values + bias (one a column; may be null), then max(., 0) when `relu`. In place.
 void finish_values(FloatRows values, Extent extent, const float* bias, bool relu);
 
-// out = tangent where value > 0, else 0; without `values` it is a copy. `out` may be `tangents` itself. Also the backward pass of
-// ReLU.
-void finish_tangents(ConstRows tangents, ConstRows values, Extent extent, const TangentRows& out);
+// out = tangent + bias (one a column; may be null) where value > 0, else 0; without `values` everywhere. `out` may be `tangents`
+// itself. Without a bias this is also the backward pass of ReLU.
+void finish_tangents(
+    ConstRows tangents, const float* bias, ConstRows values, Extent extent, const TangentRows& out);
 
 // Two image rows, bottom below top, of 2 x pixels pixels.
 struct RowPair {
@@ -57,9 +58,14 @@ struct RowPair {
 void pool_values(
     RowPair rows, Extent pixels, const float* bias, bool relu, float* values, std::uint8_t* winner);
 
-// The tangents of the winners, zero where `values` (may be null: no ReLU) is not above zero.
-void pool_tangents(
-    RowPair tangents, Extent pixels, const std::uint8_t* winner, const float* values, const TangentRows& out);
+// The tangents of the winners plus bias (may be null), zero where the mask `values` (may be null: no ReLU) is not above zero.
+struct PoolTangents {
+  RowPair rows;
+  const float* bias = nullptr;
+  const std::uint8_t* winner = nullptr;
+  const float* values = nullptr;
+};
+void pool_tangents(const PoolTangents& tangents, Extent pixels, const TangentRows& out);
 
 // Backward pass of both: the gradient goes to the winner, zeros to the other three.
 struct PoolGradient {
@@ -87,11 +93,11 @@ void transpose(ConstRows from, Extent extent, FloatRows to, ConstRows mask = {})
 // The same in plain C++: the oracles of the tests.
 namespace plain {
 void finish_values(FloatRows values, Extent extent, const float* bias, bool relu);
-void finish_tangents(ConstRows tangents, ConstRows values, Extent extent, const TangentRows& out);
+void finish_tangents(
+    ConstRows tangents, const float* bias, ConstRows values, Extent extent, const TangentRows& out);
 void pool_values(
     RowPair rows, Extent pixels, const float* bias, bool relu, float* values, std::uint8_t* winner);
-void pool_tangents(
-    RowPair tangents, Extent pixels, const std::uint8_t* winner, const float* values, const TangentRows& out);
+void pool_tangents(const PoolTangents& tangents, Extent pixels, const TangentRows& out);
 void unpool(const PoolGradient& pooled, Extent pixels, float* top, float* bottom);
 void add_column_sums(ConstRows values, Extent extent, float* out);
 std::uint16_t round_bf16(float number, Rounding rounding, std::uint32_t index);

@@ -85,7 +85,11 @@ HWY_INLINE void store_tangent(const Rounder& rounder, const TangentRows& out, st
   }
 }
 
-void tangents_done(ConstRows tangents, ConstRows values, Extent extent, const TangentRows& out) {
+void tangents_done(ConstRows tangents,
+                   const float* HWY_RESTRICT bias,
+                   ConstRows values,
+                   Extent extent,
+                   const TangentRows& out) {
   const Rounder rounder(out.rounding);
   for (std::size_t i = 0; i < extent.rows; ++i) {
     const auto row = static_cast<std::ptrdiff_t>(i);
@@ -93,6 +97,7 @@ void tangents_done(ConstRows tangents, ConstRows values, Extent extent, const Ta
     const float* value = values.data + row * values.stride;
     for (std::size_t j = 0; j < extent.columns; j += kLanes) {
       V tangent = hn::LoadU(kD, from + j);
+      if (bias != nullptr) tangent = hn::Add(tangent, hn::LoadU(kD, bias + j));
       if (values.data != nullptr) {
         tangent = hn::IfThenElseZero(hn::Gt(hn::LoadU(kD, value + j), hn::Zero(kD)), tangent);
       }
@@ -134,11 +139,7 @@ HWY_INLINE VU load_winner(const std::uint8_t* HWY_RESTRICT winner) {
   return hn::PromoteTo(kU, hn::LoadU(kU8, winner));
 }
 
-void tangents_pooled(RowPair tangents,
-                     Extent pixels,
-                     const std::uint8_t* HWY_RESTRICT winner,
-                     const float* HWY_RESTRICT values,
-                     const TangentRows& out) {
+void tangents_pooled(const PoolTangents& tangents, Extent pixels, const TangentRows& out) {
   const Rounder rounder(out.rounding);
   const std::size_t channels = pixels.columns;
   const auto is = [](VU position, std::uint32_t k)
@@ -146,13 +147,15 @@ void tangents_pooled(RowPair tangents,
   for (std::size_t i = 0; i < pixels.rows; ++i) {
     for (std::size_t c = 0; c < channels; c += kLanes) {
       const std::size_t left = 2 * i * channels + c;
-      const VU position = load_winner(winner + i * channels + c);
-      V tangent = hn::LoadU(kD, tangents.top + left);
-      tangent = hn::IfThenElse(is(position, 1), hn::LoadU(kD, tangents.top + left + channels), tangent);
-      tangent = hn::IfThenElse(is(position, 2), hn::LoadU(kD, tangents.bottom + left), tangent);
-      tangent = hn::IfThenElse(is(position, 3), hn::LoadU(kD, tangents.bottom + left + channels), tangent);
-      if (values != nullptr) {
-        const V value = hn::LoadU(kD, values + i * channels + c);
+      const VU position = load_winner(tangents.winner + i * channels + c);
+      V tangent = hn::LoadU(kD, tangents.rows.top + left);
+      tangent = hn::IfThenElse(is(position, 1), hn::LoadU(kD, tangents.rows.top + left + channels), tangent);
+      tangent = hn::IfThenElse(is(position, 2), hn::LoadU(kD, tangents.rows.bottom + left), tangent);
+      tangent =
+          hn::IfThenElse(is(position, 3), hn::LoadU(kD, tangents.rows.bottom + left + channels), tangent);
+      if (tangents.bias != nullptr) tangent = hn::Add(tangent, hn::LoadU(kD, tangents.bias + c));
+      if (tangents.values != nullptr) {
+        const V value = hn::LoadU(kD, tangents.values + i * channels + c);
         tangent = hn::IfThenElseZero(hn::Gt(value, hn::Zero(kD)), tangent);
       }
       store_tangent(rounder,
@@ -332,9 +335,10 @@ void finish_values(FloatRows values, Extent extent, const float* bias, bool relu
   HWY_DYNAMIC_DISPATCH(values_done)(values, extent, bias, relu);
 }
 
-void finish_tangents(ConstRows tangents, ConstRows values, Extent extent, const TangentRows& out) {
+void finish_tangents(
+    ConstRows tangents, const float* bias, ConstRows values, Extent extent, const TangentRows& out) {
   check_columns(extent);
-  HWY_DYNAMIC_DISPATCH(tangents_done)(tangents, values, extent, out);
+  HWY_DYNAMIC_DISPATCH(tangents_done)(tangents, bias, values, extent, out);
 }
 
 void pool_values(
@@ -343,13 +347,9 @@ void pool_values(
   HWY_DYNAMIC_DISPATCH(values_pooled)(rows, pixels, bias, relu, values, winner);
 }
 
-void pool_tangents(RowPair tangents,
-                   Extent pixels,
-                   const std::uint8_t* winner,
-                   const float* values,
-                   const TangentRows& out) {
+void pool_tangents(const PoolTangents& tangents, Extent pixels, const TangentRows& out) {
   check_columns(pixels);
-  HWY_DYNAMIC_DISPATCH(tangents_pooled)(tangents, pixels, winner, values, out);
+  HWY_DYNAMIC_DISPATCH(tangents_pooled)(tangents, pixels, out);
 }
 
 void unpool(const PoolGradient& pooled, Extent pixels, float* top, float* bottom) {

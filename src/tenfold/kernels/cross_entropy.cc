@@ -24,6 +24,7 @@ void cross_entropy_plain(const CrossEntropyInput& in, const CrossEntropyOutput& 
       if (in.outer_row != nullptr) {
         tangent += double{in.outer_row[row * in.outer_stride]} * double{in.outer_column[c]};
       }
+      if (in.tangent_bias != nullptr) tangent += double{in.tangent_bias[c]};
       directional += p * tangent;
       if (out.gradient.data != nullptr) {
         out.gradient.data[row * out.gradient.stride + c] = static_cast<float>(double{out.scale} * p);

@@ -14,11 +14,13 @@ struct CrossEntropyInput {
   std::size_t rows = 0;
   std::size_t classes = 0;                // at least 1; rows x stride below 2^31
   const std::int64_t* targets = nullptr;  // [rows], each in [0, classes)
-  // Tangent of logit c of row i: tangents[i, c] (null: 0) + outer_row[i * outer_stride] x outer_column[c] (null: 0).
+  // Tangent of logit c of row i: tangents[i, c] + outer_row[i * outer_stride] x outer_column[c] + tangent_bias[c], where what is
+  // null is left out.
   ConstRows tangents;
   const float* outer_row = nullptr;
   std::ptrdiff_t outer_stride = 1;
   const float* outer_column = nullptr;
+  const float* tangent_bias = nullptr;
 };
 
 // With p = softmax(logits) and target t. Null: not computed.

@@ -92,6 +92,7 @@ HWY_INLINE V directional_of(const CrossEntropyInput& in, const Block& block, con
     V tangent = hn::Zero(kD);
     if (in.tangents.data != nullptr) tangent = hn::GatherIndex(kD, in.tangents.data + c, block.tangent_rows);
     if (in.outer_row != nullptr) tangent = hn::MulAdd(outer, hn::Set(kD, in.outer_column[c]), tangent);
+    if (in.tangent_bias != nullptr) tangent = hn::Add(tangent, hn::Set(kD, in.tangent_bias[c]));
     sum = hn::MulAdd(excess(in, block, s, inverse, c), tangent, sum);
   }
   return sum;

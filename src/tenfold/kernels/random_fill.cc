@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random signs and normals, compiled once per instruction set and chosen at run time (Highway). Signs cost one Philox block
-// for 128 entries, so the expansion of bits to floats is what is vectorised; normals cost one block for four entries, so
-// Philox itself runs one block a lane.
+// Random signs and normals, compiled once per instruction set and chosen at run time (Highway). Philox runs one block
+// a lane.
 #include "tenfold/kernels/random_fill.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -24,15 +22,6 @@ HWY_BEFORE_NAMESPACE();
 namespace tenfold::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-inline std::array<std::uint32_t, 4> block_of(RandomStream stream, std::uint64_t block) {
-  return random::philox4x32(
-      {static_cast<std::uint32_t>(block),
-       static_cast<std::uint32_t>(block >> 32),
-       static_cast<std::uint32_t>(stream.stream),
-       static_cast<std::uint32_t>(stream.stream >> 32)},
-      {static_cast<std::uint32_t>(stream.seed), static_cast<std::uint32_t>(stream.seed >> 32)});
-}
 
 // Calls whole(group, out) for runs of kGroup entries that lie inside and copies the cut ones at both ends.
 template <std::size_t kGroup, typename Whole>
@@ -75,25 +64,6 @@ using V32 = hn::Vec<decltype(kU32)>;
 using V64 = hn::Vec<decltype(kU64)>;
 constexpr std::size_t kLanes = HWY_LANES(float);
 
-void signs(RandomStream stream, std::uint64_t first, std::size_t count, float* HWY_RESTRICT out) {
-  constexpr std::size_t kVectors = 32 / kLanes;  // of one word
-  HWY_ALIGN std::uint32_t masks[32];
-  for (std::size_t bit = 0; bit < 32; ++bit) masks[bit] = std::uint32_t{1} << bit;
-  const VF plus = hn::Set(kF, 1.0f);
-  const VF minus = hn::Set(kF, -1.0f);
-  for_groups<128>(first, count, out, [&](std::uint64_t block, float* HWY_RESTRICT to) HWY_ATTR {
-    const std::array<std::uint32_t, 4> words = block_of(stream, block);
-    for (const std::uint32_t word : words) {
-      const V32 bits = hn::Set(kU32, word);
-      for (std::size_t v = 0; v < kVectors; ++v) {
-        const auto negative = hn::TestBit(bits, hn::Load(kU32, masks + v * kLanes));
-        hn::StoreU(hn::IfThenElse(hn::RebindMask(kF, negative), minus, plus), kF, to);
-        to += kLanes;
-      }
-    }
-  });
-}
-
 struct Words {
   V32 word[4];
 };
@@ -131,6 +101,30 @@ HWY_INLINE Words philox(RandomStream stream, std::uint64_t first_block) {
     return hn::ConcatEven(kU32, hn::BitCast(kU32, halves[1]), hn::BitCast(kU32, halves[0]));
   };
   return {{join(c0), join(c1), join(c2), join(c3)}};
+}
+
+// The 32 signs of one word.
+HWY_INLINE void expand_word(std::uint32_t word, float* HWY_RESTRICT out) {
+  const V32 bits = hn::Set(kU32, word);
+  const V32 one = hn::Set(kU32, 0x3F800000u);
+  for (std::uint32_t bit = 0; bit < 32; bit += kLanes) {
+    const V32 negative = hn::ShiftLeft<31>(hn::Shr(bits, hn::Iota(kU32, bit)));
+    hn::StoreU(hn::BitCast(kF, hn::Or(negative, one)), kF, out + bit);
+  }
+}
+
+void signs(RandomStream stream, std::uint64_t first, std::size_t count, float* HWY_RESTRICT out) {
+  constexpr std::size_t kWords = 4 * kLanes;  // of kLanes blocks
+  HWY_ALIGN std::uint32_t words[kWords];
+  std::uint64_t group = ~std::uint64_t{0};  // whose words are there
+  for_groups<32>(first, count, out, [&](std::uint64_t index, float* HWY_RESTRICT to) HWY_ATTR {
+    if (index / kWords != group) {
+      group = index / kWords;
+      const Words next = philox(stream, group * kLanes);
+      hn::StoreInterleaved4(next.word[0], next.word[1], next.word[2], next.word[3], kU32, words);
+    }
+    expand_word(words[index % kWords], to);
+  });
 }
 
 // sin(pi t) and cos(pi t) for |t| <= 1: the nearest quarter turn is taken off exactly, Taylor's series do the rest to 1e-7.

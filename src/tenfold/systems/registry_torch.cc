@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenfold/systems/compute_trends/torch/flops_command.h"
+#include "tenfold/systems/forward_gradient/verbs/command.h"
 #include "tenfold/systems/registry.h"
 
 namespace tenfold::systems {
@@ -8,7 +9,9 @@ std::vector<System> all_systems() {
   std::vector<System> systems = core_systems();
   for (System& system : systems) {
     if (system.name == "trends") system.verbs.push_back(compute_trends::make_flops_verb());
+    if (system.name == "forward-gradient") forward_gradient::add_torch_verbs(system);
   }
+  // New systems go above this line.
   return systems;
 }
 

@@ -82,6 +82,8 @@ struct System {
   std::string summary;  // one line: what a user does with it
   std::string paper;    // authors, title, identifier
   std::vector<Verb> verbs;
+  // Verbs that only the program with LibTorch has. Configuration files may hold their tables in both programs.
+  std::vector<std::string> torch_verbs;
   std::vector<Preset> presets;
   std::vector<Claim> claims;                      // for `reproduce`
   std::function<report::Section(Context&)> demo;  // for `tenfold demo`; at most 60 s

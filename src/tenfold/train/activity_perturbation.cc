@@ -56,6 +56,15 @@ torch::Tensor draw_noise(DirectionLaw law,
   return random_direction(law, key, {{kCalls + call, like}})->draw(0);
 }
 
+// p.grad() += a tensor that nobody else holds; without a copy when it is the first.
+void add_gradient(const torch::Tensor& parameter, const torch::Tensor& gradient) {
+  if (parameter.grad().defined()) {
+    parameter.grad().add_(gradient);
+  } else {
+    parameter.mutable_grad() = gradient;
+  }
+}
+
 class ActivityPerturbation final : public GradientEstimator {
  public:
   explicit ActivityPerturbation(const GradientOptions& options);
@@ -261,8 +270,8 @@ void ActivityPerturbation::add_activity(const Pass& pass,
   }
   const torch::Tensor& value = selected[call.weight].value;
   const ActivityCall::Gradients gradients = call.gradients(g, value);
-  gradient_of(value).add_(gradients.weight);
-  if (call.bias) gradient_of(selected[*call.bias].value).add_(gradients.bias);
+  add_gradient(value, gradients.weight);
+  if (call.bias) add_gradient(selected[*call.bias].value, gradients.bias);
 }
 
 void ActivityPerturbation::add_gradients(const Pass& pass,

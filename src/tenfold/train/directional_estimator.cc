@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -175,6 +176,12 @@ StepOutput DirectionalEstimator::update(const LossFunction& loss,
                                         double learning_rate) {
   if (!options_.stream) return GradientEstimator::update(loss, parameters, key, learning_rate);
   Estimate found = estimate(loss, parameters, key, /*in_place=*/true);
+  // The parameters stay as they are, and the trainer skips and counts the step, which it knows by the loss.
+  const auto finite = [](double value) { return std::isfinite(value); };
+  if (!std::all_of(found.coefficients.begin(), found.coefficients.end(), finite)) {
+    found.output.loss = at::full_like(found.output.loss, std::numeric_limits<double>::quiet_NaN());
+  }
+  if (!finite(found.output.loss.item<double>())) return std::move(found.output);
   const c10::AutoGradMode no_tape(false);
   for (std::size_t j = 0; j < found.directions.size(); ++j) {
     const Direction& direction = *found.directions[j];

@@ -12,7 +12,8 @@
 // convolutions count every kernel tap, the padded border included; embedding look-ups, data movement and
 // comparisons are 0; an FFT of length n is 5 n log2 n (real: half of that). Element-wise operators, norms,
 // softmax and the optimiser count only on request. The recomputation inside a fused attention kernel is not
-// counted; recomputation by the user (activation check-pointing) is, as part of the backward pass that causes
+// counted; tangents of forward-mode differentiation are (products, convolutions and transforms; not by rules of the user's own);
+// recomputation by the user (activation check-pointing) is, as part of the backward pass that causes
 // it.
 #pragma once
 

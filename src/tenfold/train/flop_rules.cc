@@ -23,6 +23,13 @@ const at::Tensor* dense(Inputs inputs, std::size_t index) {
   return &tensor;
 }
 
+// 1 for an argument with a tangent. Forward-mode differentiation computes one product more for each such factor, inside the
+// operator, where nothing is counted.
+std::uint64_t tangent(Inputs inputs, std::size_t index) {
+  const at::Tensor* tensor = dense(inputs, index);
+  return tensor != nullptr && tensor->_fw_grad(0).defined() ? 1 : 0;
+}
+
 std::uint64_t elements(const at::Tensor& tensor) {
   return static_cast<std::uint64_t>(tensor.numel());
 }
@@ -131,7 +138,9 @@ Count convolution_backward(Inputs inputs) {
   if (inputs.size() < 11 || grad == nullptr || x == nullptr || weight == nullptr) return std::nullopt;
   if (!inputs[7].isBool() || !inputs[10].isBoolList() || weight->size(0) == 0) return std::nullopt;
   const auto mask = inputs[10].toBoolList();
-  const std::uint64_t wanted = std::uint64_t{mask.get(0)} + std::uint64_t{mask.get(1)};
+  const std::uint64_t of_data = 1 + tangent(inputs, 0) + tangent(inputs, 2);
+  const std::uint64_t of_weight = 1 + tangent(inputs, 0) + tangent(inputs, 1);
+  const std::uint64_t wanted = mask.get(0) * of_data + mask.get(1) * of_weight;
   const std::uint64_t taps = elements(*weight) / extent(*weight, 0);
   return wanted * multiply_add(*x) * taps * elements(inputs[7].toBool() ? *x : *grad);
 }
@@ -201,9 +210,28 @@ Count twice(Count count) {
   return count ? Count(2 * *count) : Count();
 }
 
-}  // namespace
+std::uint64_t products_with_tangents(const OperatorRule& rule, Inputs inputs) {
+  const std::size_t first = rule.operand;
+  switch (rule.kind) {
+    case RuleKind::kMm:
+    case RuleKind::kBmm:
+    case RuleKind::kAddbmm:
+    case RuleKind::kMv:
+    case RuleKind::kDot:
+    case RuleKind::kOuter:
+    case RuleKind::kLinear:
+    case RuleKind::kConvolution:
+      return 1 + tangent(inputs, first) + tangent(inputs, first + 1);
+    case RuleKind::kFftComplex:
+    case RuleKind::kFftRealToComplex:
+    case RuleKind::kFftComplexToReal:
+      return 1 + tangent(inputs, 0);
+    default:
+      return 1;
+  }
+}
 
-std::optional<std::uint64_t> operator_flops(const OperatorRule& rule, Inputs inputs) {
+Count plain_flops(const OperatorRule& rule, Inputs inputs) {
   switch (rule.kind) {
     case RuleKind::kMm:
       return product(inputs, rule.operand, 2);
@@ -245,6 +273,13 @@ std::optional<std::uint64_t> operator_flops(const OperatorRule& rule, Inputs inp
       break;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> operator_flops(const OperatorRule& rule, Inputs inputs) {
+  const Count plain = plain_flops(rule, inputs);
+  return plain ? Count(*plain * products_with_tangents(rule, inputs)) : plain;
 }
 
 int count_matrix_inputs(Inputs inputs) {

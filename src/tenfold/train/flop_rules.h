@@ -52,7 +52,7 @@ inline bool is_elementwise(RuleKind kind) {
 // `name` as dispatched, "aten::addmm_". An in-place name falls back to the name without the underscore.
 OperatorRule find_operator_rule(std::string_view name);
 
-// FLOP of one call with these arguments. nullopt when the arguments do not fit the rule (sparse or nested tensors,
+// FLOP of one call with these arguments, the tangents of forward-mode differentiation included. nullopt when the arguments do not fit the rule (sparse or nested tensors,
 // unknown argument lists): the call is then reported as uncounted.
 std::optional<std::uint64_t> operator_flops(const OperatorRule& rule,
                                             c10::ArrayRef<const c10::IValue> inputs);

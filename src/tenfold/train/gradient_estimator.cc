@@ -84,6 +84,16 @@ StepOutput GradientEstimator::update(const LossFunction&,
                "call accumulate() and an optimiser"});
 }
 
+void GradientEstimator::load_state(const std::map<std::string, torch::Tensor>& state) {
+  if (state.empty()) return;
+  throw Error(ErrorClass::kFile,
+              "optimizer.bad_state",
+              {"the checkpoint holds a state of the gradient estimator, which has none",
+               fmt::format("{} and {} more for {}", state.begin()->first, state.size() - 1, name()),
+               "no tensors",
+               "train with the estimator that wrote the checkpoint"});
+}
+
 std::unique_ptr<GradientEstimator> make_backprop() {
   return std::make_unique<Backprop>();
 }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -49,7 +50,8 @@ class GradientEstimator {
                                 double weight) = 0;
 
   // An estimator that updates the parameters itself (plain SGD, p -= learning_rate x estimate), without a gradient tensor.
-  // The trainer then calls update() instead of accumulate() and an optimiser.
+  // The trainer then calls update() instead of accumulate() and an optimiser. When loss or estimate are not finite, the
+  // parameters stay as they are: the trainer skips and counts the step.
   virtual bool streams_update() const { return false; }
   virtual StepOutput update(const LossFunction& loss,
                             std::span<const NamedParameter> parameters,
@@ -58,6 +60,13 @@ class GradientEstimator {
 
   // Called before parameters are read by others (evaluation, checkpoint): estimators that keep updates aside apply them.
   virtual void flush(std::span<const NamedParameter>) {}
+
+  // What the next estimates depend on beside the parameters, the key and the data: updates kept aside, a guess direction. A
+  // checkpoint in the middle of a run holds it instead of a flush(), which would change the order of sums and with it the last
+  // bits of the rest of the run. Empty for most. load_state() throws Error(kFile, "optimizer.bad_state").
+  virtual std::map<std::string, torch::Tensor> state() const { return {}; }
+  virtual void load_state(
+      const std::map<std::string, torch::Tensor>& state);  // the default wants an empty one
 
   // Figures of the last estimate for the log: "directional_derivative", "perturbed", ... May be empty.
   virtual Figures figures() const { return {}; }

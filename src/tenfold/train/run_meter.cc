@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -35,8 +37,9 @@ void compare_methods(RunReport& report) {
   const auto counted = static_cast<double>(report.flops.total());
   const RunMeterOptions& options = report.options;
   const double peak = 1e9 * report.peak_gflops;
-  report.flop_chip_time = report.wall_seconds * peak * options.assumed_utilisation;
-  if (peak > 0.0 && report.wall_seconds > 0.0) report.utilisation = counted / report.wall_seconds / peak;
+  const double all_peak = peak * options.processes;
+  report.flop_chip_time = report.wall_seconds * all_peak * options.assumed_utilisation;
+  if (peak > 0.0 && report.wall_seconds > 0.0) report.utilisation = counted / report.wall_seconds / all_peak;
   if (peak > 0.0 && report.cpu_seconds > 0.0) {
     report.utilisation_cpu = counted / report.cpu_seconds / (peak / std::max(1, report.threads));
   }
@@ -86,13 +89,28 @@ Json machine_json() {
   return {{"model", cpu.model_name}, {"features", cpu.features()}, {"cores", available_cores()}};
 }
 
-Json libraries_json() {
-  const LibraryInfo info = library_info();
+Json describe(const LibraryInfo& info) {
   return {{"torch", info.torch_version},
           {"blas",
            fmt::format("{}{}{}", info.blas.name, info.blas.version.empty() ? "" : " ", info.blas.version)},
           {"blas_kernel", info.blas.kernel},
           {"onednn", info.onednn}};
+}
+
+// The peak does not change while the process lives; a measurement takes half a second.
+double process_peak(int threads) {
+  static std::mutex mutex;
+  static std::map<int, double> peaks;
+  const std::lock_guard lock(mutex);
+  const auto found = peaks.find(threads);
+  if (found != peaks.end()) return found->second;
+  return peaks.emplace(threads, measure_gemm({.threads = threads}).peak_gflops).first->second;
+}
+
+// The libraries of a process stay as they are; to find them out takes ten milliseconds.
+const Json& libraries_json() {
+  static const Json libraries = describe(library_info());
+  return libraries;
 }
 
 }  // namespace
@@ -103,71 +121,135 @@ struct RunMeter::State {
   void expect(Stage wanted, std::string_view call) const {
     check_internal(stage == wanted, fmt::format("RunMeter::{} was called out of order", call));
   }
-  void stop_clock() {
-    report.wall_seconds += watch.wall_seconds();
-    report.cpu_seconds += watch.cpu_seconds();
+  bool runs() const { return stage == Stage::kRunning; }
+  ~State() {
+    if (stage == Stage::kPaused && meter) meter->resume();  // a meter ends as it began
   }
 
   Stage stage = Stage::kNew;
-  RunReport report;
+  RunMeterOptions options;
+  RunTotals earlier, others;
+  RunTotals own;  // of this part; without what meter and watch hold
+  double peak_gflops = 0.0;
+  int threads = 0;
   Stopwatch watch;
   std::unique_ptr<FlopMeter> meter;
 };
 
 RunMeter::RunMeter(RunMeterOptions options) : state_(std::make_unique<State>()) {
-  state_->report.options = std::move(options);
+  state_->options = std::move(options);
 }
 RunMeter::~RunMeter() = default;
 RunMeter::RunMeter(RunMeter&&) noexcept = default;
 RunMeter& RunMeter::operator=(RunMeter&&) noexcept = default;
 
+void RunMeter::continue_from(const RunTotals& earlier) {
+  state_->expect(State::Stage::kNew, "continue_from");
+  state_->earlier = earlier;
+}
+
 void RunMeter::start() {
   state_->expect(State::Stage::kNew, "start");
-  RunReport& report = state_->report;
-  report.threads = library_info().intra_op_threads;
-  report.peak_gflops = report.options.peak_gflops;
-  if (report.peak_gflops <= 0.0) report.peak_gflops = measure_gemm({.threads = report.threads}).peak_gflops;
-  state_->meter = std::make_unique<FlopMeter>(report.options.flops);
+  state_->threads = library_info().intra_op_threads;
+  state_->peak_gflops = state_->options.peak_gflops;
+  if (state_->peak_gflops <= 0.0) state_->peak_gflops = process_peak(state_->threads);
+  if (state_->options.count_flops) state_->meter = std::make_unique<FlopMeter>(state_->options.flops);
   state_->stage = State::Stage::kRunning;
+  state_->own.parts = 1;
   state_->watch.restart();
 }
 
 void RunMeter::step(std::uint64_t examples, std::uint64_t tokens) {
   state_->expect(State::Stage::kRunning, "step");
-  ++state_->report.steps;
-  state_->report.examples += examples;
-  state_->report.tokens += tokens;
+  ++state_->own.steps;
+  state_->own.examples += examples;
+  state_->own.tokens += tokens;
 }
 
 void RunMeter::pause() {
   state_->expect(State::Stage::kRunning, "pause");
-  state_->stop_clock();
-  state_->meter->pause();
+  state_->own.wall_seconds += state_->watch.wall_seconds();
+  state_->own.cpu_seconds += state_->watch.cpu_seconds();
+  if (state_->meter) state_->meter->pause();
   state_->stage = State::Stage::kPaused;
 }
 
 void RunMeter::resume() {
   state_->expect(State::Stage::kPaused, "resume");
-  state_->meter->resume();
+  if (state_->meter) state_->meter->resume();
   state_->watch.restart();
   state_->stage = State::Stage::kRunning;
 }
 
-RunReport RunMeter::finish() {
-  if (state_->stage == State::Stage::kPaused) {
-    state_->meter->resume();
-  } else {
-    state_->expect(State::Stage::kRunning, "finish");
-    state_->stop_clock();
+void RunMeter::set_others(const RunTotals& others) {
+  state_->others = others;
+}
+
+RunTotals RunMeter::part() const {
+  RunTotals part = state_->own;
+  if (state_->runs()) {
+    part.wall_seconds += state_->watch.wall_seconds();
+    part.cpu_seconds += state_->watch.cpu_seconds();
   }
-  RunReport& report = state_->report;
-  report.flops = state_->meter->report();
-  state_->meter.reset();
-  state_->stage = State::Stage::kFinished;
+  if (state_->meter) {
+    const FlopReport flops = state_->meter->report();
+    part.forward = flops.forward;
+    part.backward = flops.backward;
+    part.other = flops.other;
+  }
+  return part;
+}
+
+RunTotals RunMeter::totals() const {
+  RunTotals totals = part();
+  const RunTotals& earlier = state_->earlier;
+  totals.parts += earlier.parts;
+  totals.steps += earlier.steps;
+  totals.examples += earlier.examples;
+  totals.tokens += earlier.tokens;
+  totals.wall_seconds += earlier.wall_seconds;
+  totals.forward += earlier.forward + state_->others.forward;
+  totals.backward += earlier.backward + state_->others.backward;
+  totals.other += earlier.other + state_->others.other;
+  totals.cpu_seconds += earlier.cpu_seconds + state_->others.cpu_seconds;
+  return totals;
+}
+
+std::uint64_t RunMeter::flops() const {
+  return (state_->meter ? state_->meter->total() : 0) + state_->earlier.flops() + state_->others.flops();
+}
+
+RunReport RunMeter::report() const {
+  check_internal(state_->stage == State::Stage::kRunning || state_->stage == State::Stage::kPaused,
+                 "RunMeter::report was called out of order");
+  const RunTotals totals = this->totals();
+  RunReport report;
+  report.options = state_->options;
+  report.steps = totals.steps;
+  report.examples = totals.examples;
+  report.tokens = totals.tokens;
+  report.parts = totals.parts;
+  if (state_->meter) report.flops = state_->meter->report();
+  report.flops.forward = totals.forward;
+  report.flops.backward = totals.backward;
+  report.flops.other = totals.other;
+  report.wall_seconds = totals.wall_seconds;
+  report.cpu_seconds = totals.cpu_seconds;
+  report.threads = state_->threads;
+  report.peak_gflops = state_->peak_gflops;
   report.date = utc_now();
   report.kilowatt_hours = report.cpu_seconds / 3600.0 * report.options.watts_per_busy_core / 1000.0;
   compare_methods(report);
   add_notes(report);
+  return report;
+}
+
+RunReport RunMeter::finish() {
+  if (state_->stage == State::Stage::kRunning) pause();
+  RunReport report = this->report();
+  if (state_->meter) state_->meter->resume();
+  state_->meter.reset();
+  state_->stage = State::Stage::kFinished;
   return report;
 }
 
@@ -192,6 +274,8 @@ std::string to_json(const RunReport& report) {
   json["steps"] = report.steps;
   json["examples"] = report.examples;
   json["tokens"] = report.tokens;
+  json["parts"] = report.parts;
+  json["processes"] = options.processes;
   json["flop"] = {{"forward", flops.forward},
                   {"backward", flops.backward},
                   {"other", flops.other},

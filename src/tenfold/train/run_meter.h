@@ -13,6 +13,9 @@
 //   parameters         integer  trainable parameters
 //   active_parameters  integer  N of 6ND: used per token, embeddings excluded; 0 when unknown
 //   steps, examples, tokens     integers
+//   parts              integer  1, and 1 more for each time the run was stopped or killed and continued. All figures are
+//                               those of the whole run; work that a killed part lost is not in them
+//   processes          integer  of a distributed run; FLOP and CPU hours are sums over them
 //   flop               {forward, backward, other, total}   integers, counted
 //   flop_6nd           number or null   6 x active_parameters x tokens
 //   ratio_6nd          number or null   flop_6nd / flop.total
@@ -20,7 +23,7 @@
 //   wall_hours, cpu_hours       numbers
 //   threads            integer
 //   peak_gflops        number   GemmReport::peak_gflops (machine.h) with these threads
-//   utilisation        number   flop.total / wall seconds / peak
+//   utilisation        number   flop.total / wall seconds / (peak x processes)
 //   utilisation_cpu    number   flop.total / CPU seconds / (peak / threads): other work does not lower it
 //   energy             {kilowatt_hours, watts_per_busy_core, assumption}
 //   cpu                {model, features: [text], cores}
@@ -48,11 +51,22 @@ struct RunMeterOptions {
   std::string config_hash;
   std::uint64_t parameters = 0;
   std::uint64_t active_parameters = 0;  // 0: no 6ND estimate
-  double peak_gflops = 0.0;             // 0: measured by start(), about half a second
+  double peak_gflops = 0.0;  // 0: measured by the first start() of the process, about half a second
+  int processes = 1;
+  bool count_flops = true;
   // Assumed draw of one busy core, its share of memory and power supply included. Energy = CPU hours x this.
   double watts_per_busy_core = 10.0;
   double assumed_utilisation = 0.3;  // of the chip-time estimate: the paper's usual figure
   FlopMeterOptions flops;
+};
+
+// What adds up over the parts of a run that is stopped and continued, and over its processes.
+struct RunTotals {
+  std::uint64_t parts = 0;
+  std::uint64_t steps = 0, examples = 0, tokens = 0;
+  std::uint64_t forward = 0, backward = 0, other = 0;  // FLOP
+  double wall_seconds = 0.0, cpu_seconds = 0.0;
+  std::uint64_t flops() const { return forward + backward + other; }
 };
 
 struct RunReport {
@@ -61,7 +75,8 @@ struct RunReport {
   std::uint64_t steps = 0;
   std::uint64_t examples = 0;
   std::uint64_t tokens = 0;
-  FlopReport flops;
+  std::uint64_t parts = 1;
+  FlopReport flops;  // the three totals of the whole run; operators, scopes and uncounted ones of this part
   double wall_seconds = 0.0;  // started to finished, pauses excluded
   double cpu_seconds = 0.0;
   int threads = 0;
@@ -84,11 +99,20 @@ class RunMeter {
   RunMeter(RunMeter&&) noexcept;
   RunMeter& operator=(RunMeter&&) noexcept;
 
+  void continue_from(const RunTotals& earlier);                 // before start(): the parts before this one
   void start();                                                 // counting begins
   void step(std::uint64_t examples, std::uint64_t tokens = 0);  // after each optimiser step
   void pause();  // evaluation, checkpoints: neither counted nor timed
   void resume();
-  RunReport finish();  // counting ends. Calls out of order throw Error(kInternal).
+  // Work of the other processes in this part, as part() gives it there; only FLOP and CPU time are used. Replaces what
+  // was given before.
+  void set_others(const RunTotals& others);
+
+  RunTotals totals() const;     // of the whole run up to now
+  RunTotals part() const;       // of this part and process alone
+  std::uint64_t flops() const;  // totals().flops(), fast enough for every step
+  RunReport report() const;     // as finish() would give it now
+  RunReport finish();           // counting ends. Calls out of order throw Error(kInternal).
 
  private:
   struct State;

@@ -18,6 +18,7 @@
 #include "tenfold/train/communicator.h"
 #include "tenfold/train/gradient_estimator.h"
 #include "tenfold/train/optimizer.h"
+#include "tenfold/train/run_log.h"
 #include "tenfold/train/schedule.h"
 #include "tenfold/train/task.h"
 
@@ -95,7 +96,7 @@ struct TrainerOptions {
 
 // Where a run happens. All pointers must outlive the call.
 struct TrainEnvironment {
-  FileSystem* files = nullptr;
+  FileSystem* files = nullptr;                          // nullptr: the operating system's
   Path folder;                                          // empty: nothing is written
   const StopToken* stop = nullptr;                      // SIGTERM: finish the step, save, return
   std::function<void(std::string_view line)> progress;  // may be null
@@ -104,11 +105,7 @@ struct TrainEnvironment {
   std::string config_toml;               // as resolved, kept in checkpoints
   std::string config_hash;               // a checkpoint of another one is refused
   Communicator* communicator = nullptr;  // nullptr: one process
-};
-
-struct LogRow {
-  std::uint64_t step = 0;
-  Figures figures;  // "train/loss", "valid/accuracy", "learning_rate", "seconds", ...
+  double peak_gflops = 0.0;  // for the utilisation in run.json; 0: measured once a process, half a second
 };
 
 struct TrainReport {
@@ -125,7 +122,10 @@ struct TrainReport {
 };
 
 // Trains. Throws Error(kData, "train.not_finite") with step, rows of the data set and parameter names after `bad_steps` steps in a row
-// without a finite loss and gradient; the last checkpoint is then from before them. Other errors are those of the parts.
+// without a finite loss and gradient, and when weights are not finite at a checkpoint: the last one is then from before them.
+// "train.other_run" (kConfig) when the folder belongs to another run, "train.folder_in_use" (kResource), "train.no_metric",
+// "train.no_parameters", "train.streaming_update" (kConfig), "train.out_of_memory" (kResource), "train.step_failed" (kInternal:
+// what LibTorch threw in the model, with step and rows). Other errors are those of the parts.
 TrainReport train(TrainTask& task,
                   GradientEstimator& estimator,
                   const TrainerOptions& options,

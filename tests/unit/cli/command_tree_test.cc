@@ -86,6 +86,20 @@ TEST(Completion, BashScriptOffersVerbsAndFlags) {
   EXPECT_EQ(complete("tenfold trends null", 2), "null-study\n");
   EXPECT_NE(complete("tenfold trends fit --dom", 3).find("--domain"), std::string::npos);
   EXPECT_EQ(complete("tenfold list --st", 2), "--state\n");
+  // Behind a flag stand its values, not flags or files.
+  EXPECT_EQ(complete("tenfold trends fit --quantity p", 4), "parameters\npower\n");
+  EXPECT_EQ(complete("tenfold trends fit --quantity = p", 5), "parameters\npower\n");
+  EXPECT_EQ(complete("tenfold trends fit --log-level \"\"", 4), "debug\ninfo\nwarning\nerror\noff\n");
+  EXPECT_EQ(complete("tenfold list --state \"\"", 3), "works\nplanned\n");
+  EXPECT_EQ(complete("tenfold completion f", 2), "fish\n");
+  // A table may be anywhere on the line.
+  const std::string table = testing::TempDir() + "tenfold-completion-test.csv";
+  std::ofstream(table) << "name\n";
+  const std::string begun = table.substr(0, table.size() - 3);
+  EXPECT_NE(complete("tenfold trends fit " + begun, 3).find(table), std::string::npos);
+  EXPECT_NE(complete("tenfold trends fit --until 2010 " + begun, 5).find(table), std::string::npos);
+  EXPECT_NE(complete("tenfold trends fit --csv " + begun, 4).find(table), std::string::npos);
+  EXPECT_EQ(complete("tenfold list " + begun, 2), "\n");
 }
 
 TEST(Completion, UnknownShellIsAnError) {

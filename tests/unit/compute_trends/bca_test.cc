@@ -95,7 +95,7 @@ TEST(Bca, BelongsToResampledRowsAndClusters) {
   }
 }
 
-// Skewed noise makes the percentile interval miss on one side; BCa is meant to mend that.
+// Gaussian noise: nothing to correct, so it must not be worse than percentiles are.
 TEST(Coverage, OfTheBcaIntervalIsNear95Percent) {
   CoverageOptions options;
   options.tables = 1000;

@@ -52,6 +52,8 @@ TEST_F(EveryTarget, TangentsPassWhereTheValueIsPositive) {
       const std::vector<float> tangents = c.random.numbers(c.size());
       std::vector<float> values = c.random.numbers(c.size());
       for (std::size_t i = 0; i < values.size(); i += 3) values[i] = 0.0f;
+      const std::vector<float> bias = c.random.numbers(c.extent.columns);
+      const float* added = c.coin() ? bias.data() : nullptr;
       const ConstRows mask{c.coin() ? values.data() : nullptr, c.stride};
       std::vector<float> fast(c.size(), 5.0f), expected = fast;
       std::vector<std::uint16_t> fast_bf16(c.size(), 5), expected_bf16 = fast_bf16;
@@ -59,10 +61,10 @@ TEST_F(EveryTarget, TangentsPassWhereTheValueIsPositive) {
       const bool bf16 = c.coin();
       out.data = fast.data();
       out.bf16 = bf16 ? fast_bf16.data() : nullptr;
-      finish_tangents({tangents.data(), c.stride}, mask, c.extent, out);
+      finish_tangents({tangents.data(), c.stride}, added, mask, c.extent, out);
       out.data = expected.data();
       out.bf16 = bf16 ? expected_bf16.data() : nullptr;
-      plain::finish_tangents({tangents.data(), c.stride}, mask, c.extent, out);
+      plain::finish_tangents({tangents.data(), c.stride}, added, mask, c.extent, out);
       EXPECT_EQ(fast, expected) << seed;
       EXPECT_EQ(fast_bf16, expected_bf16) << seed;
     }
@@ -94,14 +96,16 @@ TEST_F(EveryTarget, PoolingPicksTheWinnerForValuesTangentsAndGradients) {
       std::vector<float> fast(pooled), expected(pooled);
       std::vector<std::uint16_t> fast_bf16(pooled), expected_bf16(pooled);
       const bool bf16 = c.coin();
+      const PoolTangents source_rows{
+          {top_tangent.data(), bottom_tangent.data()}, c.coin() ? bias.data() : nullptr, winner.data(), mask};
       TangentRows out{
           .stride = static_cast<std::ptrdiff_t>(c.extent.columns), .rounding = c.rounding(), .index = 3};
       out.data = fast.data();
       out.bf16 = bf16 ? fast_bf16.data() : nullptr;
-      pool_tangents({top_tangent.data(), bottom_tangent.data()}, c.extent, winner.data(), mask, out);
+      pool_tangents(source_rows, c.extent, out);
       out.data = expected.data();
       out.bf16 = bf16 ? expected_bf16.data() : nullptr;
-      plain::pool_tangents({top_tangent.data(), bottom_tangent.data()}, c.extent, winner.data(), mask, out);
+      plain::pool_tangents(source_rows, c.extent, out);
       EXPECT_EQ(fast, expected) << seed;
       EXPECT_EQ(fast_bf16, expected_bf16) << seed;
 

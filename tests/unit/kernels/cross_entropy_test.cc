@@ -36,6 +36,7 @@ TEST_F(EveryTarget, CrossEntropyEqualsThePlainVersion) {
       std::vector<float> logits = random.numbers(rows * stride), tangents = random.numbers(rows * stride);
       for (float& logit : logits) logit *= 5.0f;
       const std::vector<float> outer_row = random.numbers(rows * 2), outer_column = random.numbers(classes);
+      const std::vector<float> bias = random.numbers(classes);
       std::vector<std::int64_t> targets(rows);
       for (std::int64_t& target : targets) target = static_cast<std::int64_t>(random.below(classes));
       CrossEntropyInput in{.logits = {logits.data(), static_cast<std::ptrdiff_t>(stride)},
@@ -46,6 +47,7 @@ TEST_F(EveryTarget, CrossEntropyEqualsThePlainVersion) {
                            .outer_column = outer_column.data()};
       if (random.below(3) != 0) in.tangents = in.logits;
       if (random.below(3) != 0) in.outer_row = outer_row.data();
+      if (random.below(3) != 0) in.tangent_bias = bias.data();
       Outputs fast(rows, stride), expected(rows, stride);
       cross_entropy(in, fast.all(stride, 0.25f));
       cross_entropy_plain(in, expected.all(stride, 0.25f));

@@ -15,29 +15,34 @@
 
 namespace tenfold::kernels {
 
+// Makes run-time dispatch choose this instruction set; 0: the best one.
+inline void choose_target(std::int64_t target) {
+  hwy::SetSupportedTargetsForTest(target);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
 // Runs the body once per instruction set that this machine and this build have.
+template <typename Body>
+void on_every_target(const Body& body) {
+  const std::int64_t supported = hwy::SupportedTargets();
+  std::set<std::string> names;
+  for (std::int64_t left = supported; left != 0; left &= left - 1) {
+    choose_target(left & -left);
+    if (!names.insert(gemm_target()).second) continue;
+    SCOPED_TRACE(gemm_target());
+    body();
+  }
+  choose_target(0);
+  EXPECT_GE(names.size(), 1u);
+}
+
 class EveryTarget : public testing::Test {
  protected:
-  void TearDown() override { choose(0); }
+  void TearDown() override { choose_target(0); }
 
   template <typename Body>
   void for_each_target(const Body& body) {
-    const std::int64_t supported = hwy::SupportedTargets();
-    std::set<std::string> names;
-    for (std::int64_t left = supported; left != 0; left &= left - 1) {
-      choose(left & -left);
-      if (!names.insert(gemm_target()).second) continue;
-      SCOPED_TRACE(gemm_target());
-      body();
-    }
-    choose(0);
-    EXPECT_GE(names.size(), 1u);
-  }
-
- private:
-  static void choose(std::int64_t target) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    on_every_target(body);
   }
 };
 

@@ -4,10 +4,11 @@
 #include "tenfold/kernels/random_fill.h"
 
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <cmath>
 #include <vector>
+
+#include "tests/unit/kernels/every_target.h"
 
 namespace tenfold::kernels {
 namespace {
@@ -21,16 +22,6 @@ std::vector<float> filled(Fill fill, std::uint64_t first, std::size_t count, Ran
   EXPECT_EQ(values.back(), 77.0f) << "wrote past the end";
   values.pop_back();
   return values;
-}
-
-template <typename Body>
-void on_every_target(Body body) {
-  for (std::int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
-    hwy::SetSupportedTargetsForTest(targets & -targets);
-    SCOPED_TRACE(hwy::TargetName(targets & -targets));
-    body();
-  }
-  hwy::SetSupportedTargetsForTest(0);
 }
 
 // Ranges that begin and end inside words, blocks and vectors, and counters beyond 32 bits.

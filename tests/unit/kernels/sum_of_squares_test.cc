@@ -3,7 +3,6 @@
 #include "tenfold/kernels/sum_of_squares.h"
 
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <cmath>
 #include <limits>
@@ -11,6 +10,7 @@
 
 #include "tenfold/base/random.h"
 #include "tenfold/base/threads.h"
+#include "tests/unit/kernels/every_target.h"
 
 namespace tenfold::kernels {
 namespace {
@@ -22,16 +22,6 @@ std::vector<T> noise(std::size_t count, std::uint64_t stream) {
   for (T& value : values)
     value = static_cast<T>(generator.normal() * std::pow(10.0, generator.uniform() * 8 - 4));
   return values;
-}
-
-template <typename Body>
-void on_every_target(Body body) {
-  for (std::int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
-    hwy::SetSupportedTargetsForTest(targets & -targets);
-    SCOPED_TRACE(hwy::TargetName(targets & -targets));
-    body();
-  }
-  hwy::SetSupportedTargetsForTest(0);
 }
 
 TEST(SumOfSquares, EqualsThePlainVersionForEveryLength) {

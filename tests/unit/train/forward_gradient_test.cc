@@ -114,6 +114,32 @@ TEST(ForwardGradient, StreamingMovesParametersAsSgdWouldHave) {
   }
 }
 
+TEST(ForwardGradient, StreamingLeavesParametersAloneWhenTheLossIsNotFinite) {
+  const Case item = mlp_case();
+  const auto before = parameter_copies(item);
+  for (const std::string name : {"forward", "mezo"}) {
+    const auto estimator = make_gradient_estimator({.name = name, .stream = true});
+    const LossFunction infinite = [&] {
+      StepOutput output = item.loss();
+      output.loss = output.loss / 0.0;
+      return output;
+    };
+    EXPECT_FALSE(std::isfinite(estimator->update(infinite, item.parameters, kKey, 0.1).loss.item<double>()));
+    // sqrt at 0: a finite loss with an infinite slope.
+    const LossFunction steep = [&] {
+      StepOutput output = item.loss();
+      output.loss = at::sqrt(item.parameters[0].value.sum() * 0.0) + output.loss;
+      return output;
+    };
+    if (name == "forward") {
+      EXPECT_FALSE(std::isfinite(estimator->update(steep, item.parameters, kKey, 0.1).loss.item<double>()));
+    }
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      EXPECT_TRUE(at::allclose(item.parameters[i].value, before[i], 1e-14, 1e-15)) << name;
+    }
+  }
+}
+
 TEST(ForwardGradient, WithoutStreamingThereIsNoUpdate) {
   const Case item = mlp_case();
   EXPECT_EQ(error_code([&] {

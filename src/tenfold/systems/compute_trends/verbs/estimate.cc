@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
 #include "tenfold/report/table.h"
 #include "tenfold/systems/compute_trends/verbs/verbs.h"
 
@@ -90,9 +91,24 @@ Uncertain uncertain_or_one(const std::string& text, std::string_view flag) {
                .remedy = "see tenfold trends estimate --help"});
 }
 
+// A figure that enters no formula must not look as if it did.
+[[noreturn]] void throw_unused(const std::string& flag, const std::string& value, const std::string& beside) {
+  throw Error(ErrorClass::kUsage,
+              "estimate.unused_flag",
+              {.what = flag + " is used beside " + beside + " only",
+               .seen = flag + " " + printable(value),
+               .wanted = beside + ", or no " + flag,
+               .remedy = "see tenfold trends estimate --help"});
+}
+
 std::optional<OperationCount> operations(const EstimateVerbOptions& options) {
   const bool by_layers = !options.layers.empty() || !options.layer_table.empty();
-  if (options.parameters.empty() && options.forward_flop.empty() && !by_layers) return std::nullopt;
+  const bool by_tokens = !options.parameters.empty();
+  if (!by_tokens && !options.tokens.empty()) throw_unused("--tokens", options.tokens, "--parameters");
+  const bool by_examples = by_layers || !options.forward_flop.empty();
+  if (!by_examples && !options.examples.empty())
+    throw_unused("--examples", options.examples, "--layers, --layer-table and --forward-flop");
+  if (!by_tokens && !by_examples) return std::nullopt;
   OperationCount count;
   count.parameters = uncertain(options.parameters, "--parameters");
   count.forward_flop = uncertain(options.forward_flop, "--forward-flop");
@@ -102,7 +118,6 @@ std::optional<OperationCount> operations(const EstimateVerbOptions& options) {
         options.layer_table.empty() ? parse_layers(options.layers) : load_layers(options.layer_table);
     count.layers = count_layers(layers, rules);
   }
-  const bool by_tokens = count.parameters.has_value();
   if (by_tokens && options.tokens.empty()) throw_missing("--tokens", "beside --parameters");
   if (!by_tokens && options.examples.empty())
     throw_missing("--examples", "beside --layers and --forward-flop");
@@ -118,8 +133,11 @@ std::optional<OperationCount> operations(const EstimateVerbOptions& options) {
 }
 
 std::optional<ChipTime> chip_time(const EstimateVerbOptions& options) {
-  if (options.hours.empty() && options.chips.empty()) return std::nullopt;
-  if (options.hours.empty()) throw_missing("--hours", "beside --chips");
+  const bool described = !options.chip.empty() || !options.format.empty() || !options.peak.empty() ||
+                         !options.chips.empty() || !options.utilisation.empty();
+  if (options.hours.empty() && !described) return std::nullopt;
+  if (options.hours.empty())
+    throw_missing("--hours", "beside --chip, --format, --peak, --chips and --utilisation");
   ChipTime time;
   time.chip = options.chip;
   time.format = options.format;
@@ -251,7 +269,7 @@ systems::Outcome estimate_run(const EstimateVerbOptions& options, systems::Conte
     add_method(table, stage.name, "chip-time", stage.chip_time);
     if (stage.ratio) {
       table.notes.push_back(fmt::format(
-          "{}: operations / chip-time = {:.2f}{}",
+          "{}: operations / chip-time = {:.3g}{}",
           stage.name,
           *stage.ratio,
           stage.disagree ? ": the methods disagree by more than 3 times, an error until explained" : ""));
