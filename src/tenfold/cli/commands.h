@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands beside the systems, one file each: list.cc, info.cc, new_system.cc, reproduce.cc,
+// The commands beside the systems, one file each: list.cc, info.cc, launch.cc, new_system.cc, reproduce.cc,
 // demo.cc, documents.cc.
 #pragma once
 
@@ -9,6 +9,7 @@ namespace tenfold::cli {
 
 systems::Verb make_list_command();
 systems::Verb make_info_command();
+systems::Verb make_launch_command();
 systems::Verb make_new_system_command();
 
 // These see the whole program. `program` is kept by reference count, since a program holds its own commands.

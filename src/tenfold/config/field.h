@@ -33,6 +33,8 @@ struct FieldInfo {
   bool positional = false;           // may be given on the command line without its flag
   bool required = false;             // an empty text or list is an error
   bool affects_result = true;        // false: left out of the run's hash (output paths, verbosity)
+  char letter = 0;                   // one-letter form of the flag: 'n' for -n
+  bool rest = false;  // a list of texts that takes the words after "--" as they are, and has no flag
 };
 
 // The types a field may have. A list is written a,b,c on the command line and as an array in TOML.

@@ -39,6 +39,29 @@ std::vector<double> spread(const char* name, const std::vector<double>& values, 
   return count == channels ? values : std::vector<double>(static_cast<std::size_t>(channels), values[0]);
 }
 
+// Where a picture is cut out of its padded source.
+struct Placement {
+  std::int64_t down = 0;  // the picture's row 0 is the source's row `down`
+  std::int64_t right = 0;
+  bool mirrored = false;
+  bool moved() const { return down != 0 || right != 0 || mirrored; }
+};
+
+Placement draw(const ImagePreparationOptions& options, const DrawKey& key, std::int64_t id) {
+  if (options.crop_padding == 0 && !options.flip) return {};
+  random::Generator draws = example_draws(key, id);
+  const auto places = static_cast<std::uint32_t>(2 * options.crop_padding + 1);
+  Placement placement;
+  placement.down = draws.below(places) - options.crop_padding;
+  placement.right = draws.below(places) - options.crop_padding;
+  placement.mirrored = options.flip && (draws.next_u32() & 1u) != 0;
+  return placement;
+}
+
+void normalise(std::span<const std::uint8_t> pixels, float scale, float shift, float* out) {
+  for (std::size_t i = 0; i < pixels.size(); ++i) out[i] = static_cast<float>(pixels[i]) * scale + shift;
+}
+
 }  // namespace
 
 ImagePreparation::ImagePreparation(const ImageShape& shape, const ImagePreparationOptions& options)
@@ -64,16 +87,19 @@ void ImagePreparation::prepare(std::span<const std::uint8_t> pixels,
                                std::int64_t id,
                                float* out) const {
   const auto [channels, height, width] = shape_;
-  std::int64_t down = 0;  // the picture's row 0 is the source's row `down`
-  std::int64_t right = 0;
-  bool mirrored = false;
-  if (options_.crop_padding > 0 || options_.flip) {
-    random::Generator draws = example_draws(key, id);
-    const auto places = static_cast<std::uint32_t>(2 * options_.crop_padding + 1);
-    down = draws.below(places) - options_.crop_padding;
-    right = draws.below(places) - options_.crop_padding;
-    mirrored = options_.flip && (draws.next_u32() & 1u) != 0;
+  const Placement placement = draw(options_, key, id);
+  if (!placement.moved()) {  // whole planes: the compiler's vectors fit long runs better than rows
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const auto [scale, shift] = channels_[static_cast<std::size_t>(c)];
+      const std::int64_t plane = c * height * width;
+      normalise(pixels.subspan(static_cast<std::size_t>(plane), static_cast<std::size_t>(height * width)),
+                scale,
+                shift,
+                out + plane);
+    }
+    return;
   }
+  const auto [down, right, mirrored] = placement;
   // Columns of the result, before mirroring, that are inside of the source.
   const std::int64_t begin = std::clamp<std::int64_t>(-right, 0, width);
   const std::int64_t end = std::clamp<std::int64_t>(width - right, begin, width);
@@ -82,12 +108,14 @@ void ImagePreparation::prepare(std::span<const std::uint8_t> pixels,
     for (std::int64_t y = 0; y < height; ++y) {
       float* row = out + (c * height + y) * width;
       const std::int64_t source_row = y + down;
-      const bool inside = source_row >= 0 && source_row < height;
+      const bool inside = source_row >= 0 && source_row < height && begin < end;
       if (!inside || begin > 0 || end < width) std::fill(row, row + width, shift);  // black
       if (!inside) continue;
-      const std::uint8_t* source = pixels.data() + (c * height + source_row) * width;
-      for (std::int64_t x = begin; x < end; ++x)
-        row[x] = static_cast<float>(source[x + right]) * scale + shift;
+      const std::int64_t source = (c * height + source_row) * width + begin + right;
+      normalise(pixels.subspan(static_cast<std::size_t>(source), static_cast<std::size_t>(end - begin)),
+                scale,
+                shift,
+                row + begin);
       if (mirrored) std::reverse(row, row + width);
     }
   }

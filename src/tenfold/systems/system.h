@@ -25,7 +25,8 @@ struct Context {
   const StopToken* stop = nullptr;
   std::function<void(std::string_view line)> progress;  // goes to stderr; never null
   std::uint64_t seed = 0;
-  Path out;  // the folder of --out; empty when not given
+  Path out;           // the folder of --out; empty when not given
+  bool json = false;  // --json: standard output belongs to the one object of the outcome
 };
 
 // What a verb hands back: both forms of the same result. The program prints one of them on stdout.
@@ -33,6 +34,8 @@ struct Outcome {
   std::shared_ptr<const nlohmann::json> json;  // one object
   std::string text;                            // for a reader at a terminal
   int exit_code = 0;  // not 0 only when the result itself is a failure (check found errors)
+  bool shown =
+      true;  // false: nothing is printed and no run folder written (ranks other than 0 of a distributed run)
 };
 
 Outcome make_outcome(nlohmann::json json, std::string text, int exit_code = 0);

@@ -138,6 +138,21 @@ TEST(Directional, PeriodicCheckStopsOnAWrongDerivative) {
             "forward_ad.wrong_derivative");
 }
 
+// The watch looks at operators in the first step only; this one appears later and keeps a tangent, a wrong one.
+TEST(Directional, PeriodicCheckFindsAWrongOperatorThatAppearsLater) {
+  at::manual_seed(1);
+  const auto parameters = one_parameter(at::rand({4, 4}, at::kDouble) + 3 * at::eye(4, at::kDouble));
+  bool inverse = false;
+  const auto loss = loss_of(parameters, [&](const Tensor& w) {
+    return inverse ? at::cholesky_inverse(w.tril()).sum() : w.square().sum();
+  });
+  const auto estimator = make_forward_gradient({.name = "forward", .check_every = 1});
+  estimator->accumulate(loss, parameters, {.step = 0}, 1.0);
+  inverse = true;
+  EXPECT_EQ(error_code([&] { estimator->accumulate(loss, parameters, {.step = 1}, 1.0); }),
+            "forward_ad.wrong_derivative");
+}
+
 TEST(Directional, PeriodicCheckRunsAsOftenAsAsked) {
   for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
     const Case item = mlp_case();
