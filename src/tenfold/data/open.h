@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tenfold/config/field.h"
 #include "tenfold/data/dataset.h"
 #include "tenfold/data/image_folder.h"
 #include "tenfold/data/jsonl_dataset.h"
