@@ -48,7 +48,6 @@ at::Tensor class_targets(std::int64_t count, std::int64_t classes) {
 }
 
 Case mlp_case() {
-  at::manual_seed(11);
   using namespace torch::nn;  // NOLINT
   Sequential model(
       Linear(6, 8), LayerNorm(LayerNormOptions({8})), Functional(at::gelu, "none"), Linear(8, 3));
@@ -58,7 +57,6 @@ Case mlp_case() {
 }
 
 Case cnn_case() {
-  at::manual_seed(11);
   using namespace torch::nn;  // NOLINT
   Sequential model(Conv2d(Conv2dOptions(2, 4, 3).padding(1)),
                    BatchNorm2d(4),
@@ -73,7 +71,6 @@ Case cnn_case() {
 }
 
 Case lstm_case() {
-  at::manual_seed(11);
   struct Net : torch::nn::Module {
     torch::nn::LSTM lstm{torch::nn::LSTMOptions(3, 5).num_layers(2).batch_first(true)};
     torch::nn::Linear head{5, 3};
@@ -89,7 +86,6 @@ Case lstm_case() {
 }
 
 Case transformer_case() {
-  at::manual_seed(11);
   struct Net : torch::nn::Module {
     torch::nn::TransformerEncoderLayer layer{
         torch::nn::TransformerEncoderLayerOptions(8, 2).dim_feedforward(12).dropout(0.2).activation(
@@ -110,7 +106,6 @@ Case transformer_case() {
 }
 
 Case tied_embedding_case() {
-  at::manual_seed(11);
   struct Net : torch::nn::Module {
     torch::nn::Embedding table{torch::nn::EmbeddingOptions(7, 4)};
     torch::nn::Linear mix{4, 4};
@@ -129,7 +124,6 @@ Case tied_embedding_case() {
 }
 
 Case dropout_case() {
-  at::manual_seed(11);
   using namespace torch::nn;  // NOLINT
   Sequential model(Linear(6, 16), Functional(at::relu), Dropout(0.5), Linear(16, 3));
   const at::Tensor x = at::randn({5, 6}, at::kDouble);
