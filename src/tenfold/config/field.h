@@ -40,7 +40,7 @@ struct FieldInfo {
   bool affects_result = true;        // false: left out of the run's hash (output paths, verbosity)
   FileUse file = FileUse::kNone;     // a path: what is done with it
   double served_max = std::numeric_limits<double>::infinity();  // largest value a server takes from a client
-  char letter = 0;                   // one-letter form of the flag: 'n' for -n
+  char letter = 0;                                              // one-letter form of the flag: 'n' for -n
   bool rest = false;  // a list of texts that takes the words after "--" as they are, and has no flag
 };
 

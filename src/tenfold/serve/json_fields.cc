@@ -82,14 +82,21 @@ bool read(const json& value, std::vector<Item>& target) {
   return true;
 }
 
+// What a client may write for a field that names a file, for messages.
+std::string file_form(FileUse use) {
+  if (use == FileUse::kRead) return "upload:ID of a file sent to /api/uploads";
+  if (use == FileUse::kRunFolder) return "run:NAME of a run of /api/runs";
+  if (use == FileUse::kWrite) return "a name without folders";
+  return "no value";
+}
+
 [[noreturn]] void throw_file(const BoundField& field) {
-  throw HttpError(
-      403,
-      "serve.file_field",
-      {.what = fmt::format("{} names a file of the server", field.path),
-       .seen = "a value from a client",
-       .wanted = field.info.file == FileUse::kRead ? "upload:ID of a file sent to /api/uploads" : "no value",
-       .remedy = field.info.file == FileUse::kRead ? "send the file to /api/uploads first" : "leave it out"});
+  throw HttpError(403,
+                  "serve.file_field",
+                  {.what = fmt::format("{} names a file of the server", field.path),
+                   .seen = "a value from a client",
+                   .wanted = file_form(field.info.file),
+                   .remedy = "leave it out, or write what is wanted"});
 }
 
 // Lets `resolve` turn the client's word into a path, or refuses. What the field held before (`own`: a default, or a value of
@@ -147,13 +154,18 @@ void check_most(const BoundField& field, double value) {
                .remedy = "use the command line for more"});
 }
 
+std::string file_pattern(FileUse use) {
+  if (use == FileUse::kRead) return "^(upload:[0-9a-f]{32})?$";
+  if (use == FileUse::kRunFolder) return "^run:.+$";
+  return "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
+}
+
 // What a client may do with a field, as schema; false: nothing.
 bool describe_file(const BoundField& field, json& schema) {
   if (field.info.file == FileUse::kNone) return true;
   if (field.info.file == FileUse::kRuns || field.info.file == FileUse::kRunProgram) return false;
   json& element = schema.contains("items") ? schema["items"] : schema;
-  element["pattern"] =
-      field.info.file == FileUse::kRead ? "^(upload:[0-9a-f]{32})?$" : "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
+  element["pattern"] = file_pattern(field.info.file);
   return true;
 }
 

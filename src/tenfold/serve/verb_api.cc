@@ -158,25 +158,26 @@ VerbApi::Found VerbApi::find(const std::string& system, const std::string& verb)
 
 ResolveFile VerbApi::resolver(std::vector<UploadPtr>& held) const {
   return [this, &held](const config::BoundField& field, const std::string& value) -> std::string {
+    const auto refuse = [&](std::string what, std::string wanted) {
+      return HttpError(403,
+                       "serve.file_field",
+                       {.what = field.path + ": " + std::move(what),
+                        .seen = printable(value, 80),
+                        .wanted = std::move(wanted)});
+    };
+    const std::string_view text = value;
     if (field.info.file == FileUse::kWrite) {
-      if (value != safe_name(value, "")) {
-        throw HttpError(403,
-                        "serve.file_field",
-                        {.what = field.path + " is no plain name",
-                         .seen = printable(value, 80),
-                         .wanted = "letters, digits, '.', '_' and '-'"});
-      }
+      if (value != safe_name(value, "")) throw refuse("no plain name", "letters, digits, '.', '_' and '-'");
       return value;
     }
-    if (!value.starts_with(kUploadPrefix)) {
-      throw HttpError(403,
-                      "serve.file_field",
-                      {.what = field.path + " names a file, and a client may only name its uploads",
-                       .seen = printable(value, 80),
-                       .wanted = "upload:ID",
-                       .remedy = "send the file to /api/uploads first"});
+    if (field.info.file == FileUse::kRunFolder) {
+      if (!text.starts_with(kRunPrefix))
+        throw refuse("a client may only name runs of the server", "run:NAME");
+      const RunPlace place = options_.library->find(text.substr(kRunPrefix.size())).place;
+      return (place.child.empty() ? place.root : place.root / place.child).string();
     }
-    const UploadPtr upload = uploads_.find(std::string_view(value).substr(kUploadPrefix.size()));
+    if (!text.starts_with(kUploadPrefix)) throw refuse("a client may only name its uploads", "upload:ID");
+    const UploadPtr upload = uploads_.find(text.substr(kUploadPrefix.size()));
     if (!upload) throw_unknown_upload(value);
     held.push_back(upload);
     return upload->file().string();
