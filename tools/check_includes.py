@@ -49,9 +49,9 @@ def problem_of(parts, header, included):
     if included.startswith(("torch/", "ATen/", "c10/", "caffe2/")) and not torch_is_allowed(parts):
         return f"{folder} must build without LibTorch", "move the code to train/, nn/ or a torch/ folder"
     if included == "nlohmann/json.hpp" and header:
-        return "nlohmann/json.hpp is for .cc files", "include it in the .cc file, or json_fwd.hpp in io/, cli/ and systems/"
-    if included == "nlohmann/json_fwd.hpp" and folder not in ("io", "cli", "systems"):
-        return f"json_fwd.hpp is for io/, cli/ and systems/, not {folder}/", "hide the JSON type in the .cc file"
+        return "nlohmann/json.hpp is for .cc files", "include it in the .cc file, or json_fwd.hpp in io/, systems/, serve/ and cli/"
+    if included == "nlohmann/json_fwd.hpp" and folder not in ("io", "systems", "serve", "cli"):
+        return f"json_fwd.hpp is for io/, systems/, serve/ and cli/, not {folder}/", "hide the JSON type in the .cc file"
     if not included.startswith("tenfold/"):
         return None
     target = included.split("/")[1:]

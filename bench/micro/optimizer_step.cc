@@ -2,7 +2,7 @@
 // Time of one optimiser step over ten million float parameters: LibTorch's class, ours, and the floor, which is a loop that
 // reads and writes the same arrays and adds one number, scaled to the bytes a parameter that a method must move. Interleaved, medians, CPU time beside wall time; ratios are of CPU time.
 //
-//   build/release/bin/bench_optimizer_step [threads] [repeats]
+//   build/release/bin/bench_optimizer_step [threads] [repeats] [optimiser]
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
@@ -206,6 +206,8 @@ int main(int argc, char** argv) {
              "LT/floor",
              "ours/fl.",
              "GB/CPU s");
-  for (const Setup& setup : setups()) run(setup, repeats);
+  for (const Setup& setup : setups()) {
+    if (argc <= 3 || setup.options.name == argv[3]) run(setup, repeats);
+  }
   return 0;
 }

@@ -42,7 +42,7 @@ class CheckIncludes(unittest.TestCase):
             "cli/launcher.cc": ("#include <ATen/ATen.h>\n", "cli must build without LibTorch"),
             "systems/system.cc": ("#include <torch/types.h>\n", "systems must build without LibTorch"),
             "io/npy.h": ("#include <nlohmann/json.hpp>\n", "nlohmann/json.hpp is for .cc files"),
-            "report/table.h": ("#include <nlohmann/json_fwd.hpp>\n", "json_fwd.hpp is for io/, cli/ and systems/"),
+            "report/table.h": ("#include <nlohmann/json_fwd.hpp>\n", "json_fwd.hpp is for io/, systems/, serve/ and cli/"),
             "systems/dsi/index.cc": ('#include "tenfold/systems/hip/model.h"\n', "system dsi may not include system hip"),
             "systems/claim.cc": ('#include "tenfold/systems/dsi/model.h"\n', "only systems/registry*.cc may know a system"),
             "cli/run.cc": ('#include "tenfold/systems/dsi/model.h"\n', "cli may not know a system"),

@@ -59,6 +59,7 @@ std::string field_help(const config::BoundField& field) {
 std::string flag_spellings(const config::BoundField& field) {
   const std::string dashed = flag_name(field.path);
   std::string spellings = dashed;
+  if (field.info.letter != 0) spellings += fmt::format(",-{}", field.info.letter);
   if ("--" + field.path != dashed) spellings += ",--" + field.path;
   if (field.info.positional) spellings = field.path + "," + spellings;
   return spellings;
@@ -86,13 +87,16 @@ std::pair<std::string, std::string> split_assignment(const std::string& text) {
   const std::string name = word.substr(0, word.find('='));
   const bool is_flag = word.starts_with("-");
   const auto nearest = is_flag ? nearest_name(name, names) : std::nullopt;
+  std::string remedy = fmt::format("see {} --help", command);
+  if (nearest) remedy = fmt::format("did you mean {}?", *nearest);
+  if (!is_flag && rest_field(fields) != nullptr)
+    remedy = fmt::format("write -- before it: {} ... -- {} ...", command, printable(word, 40));
   throw Error(ErrorClass::kUsage,
               is_flag ? "usage.unknown_flag" : "usage.extra_argument",
               {.what = fmt::format("{}: {}", command, is_flag ? "unknown flag" : "an argument too many"),
                .seen = printable(word),
                .wanted = is_flag ? "a flag of this command" : "flags, or the arguments that --help shows",
-               .remedy = nearest ? fmt::format("did you mean {}?", *nearest)
-                                 : fmt::format("see {} --help", command)});
+               .remedy = remedy});
 }
 
 [[noreturn]] void throw_repeated(const config::BoundField& field,
@@ -190,9 +194,22 @@ std::vector<FlagDoc> common_flags() {
 std::vector<FlagDoc> field_flags(const config::Fields& fields) {
   std::vector<FlagDoc> flags;
   for (const config::BoundField& field : fields.all()) {
-    flags.push_back({flag_name(field.path), value_name(field), field_help(field), field.info.choices});
+    if (field.info.rest) continue;
+    flags.push_back(
+        {flag_name(field.path), value_name(field), field_help(field), field.info.choices, field.info.letter});
   }
   return flags;
+}
+
+const config::BoundField* rest_field(const config::Fields& fields) {
+  for (const config::BoundField& field : fields.all()) {
+    if (field.info.rest) return &field;
+  }
+  return nullptr;
+}
+
+std::span<const std::string> own_words(std::span<const std::string> words) {
+  return words.first(static_cast<std::size_t>(std::find(words.begin(), words.end(), "--") - words.begin()));
 }
 
 Arguments parse_arguments(const config::Fields& fields,
@@ -206,7 +223,14 @@ Arguments parse_arguments(const config::Fields& fields,
   add_common(app, arguments.common, sets);
   std::map<std::string, std::vector<std::string>> values;
   std::map<std::string, bool> switches;
+  if (rest_field(fields) != nullptr) {
+    const std::size_t own = own_words(words).size();
+    if (own < words.size())
+      arguments.rest.assign(words.begin() + static_cast<std::ptrdiff_t>(own) + 1, words.end());
+    words = words.first(own);
+  }
   for (const config::BoundField& field : fields.all()) {
+    if (field.info.rest) continue;
     if (is_switch(field)) {
       const std::string negated = "--no-" + flag_name(field.path).substr(2);
       app.add_flag(flag_spellings(field) + ",!" + negated, switches[field.path]);
@@ -229,7 +253,7 @@ Arguments parse_arguments(const config::Fields& fields,
   check_common(arguments.common);
   for (const std::string& set : sets) arguments.sets.push_back(split_assignment(set));
   for (const config::BoundField& field : fields.all()) {
-    if (app.count(flag_name(field.path)) == 0) continue;
+    if (field.info.rest || app.count(flag_name(field.path)) == 0) continue;
     if (!is_list(field) && values[field.path].size() > 1) throw_repeated(field, command, values[field.path]);
     arguments.flags.emplace_back(
         field.path,
@@ -272,6 +296,9 @@ void resolve(const config::Fields& fields, const Arguments& arguments, const Con
   apply(sources.environment, "environment");
   apply(arguments.sets, "--set");
   apply(arguments.flags, "command line");
+  if (const config::BoundField* rest = rest_field(fields); rest != nullptr && !arguments.rest.empty()) {
+    *std::get<std::vector<std::string>*>(rest->ref) = arguments.rest;
+  }
   try {
     config::check_all(fields);
   } catch (const Error& error) {

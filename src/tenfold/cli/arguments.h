@@ -31,6 +31,7 @@ struct Arguments {
   CommonOptions common;
   std::vector<std::pair<std::string, std::string>> sets;   // --set key=value, in order
   std::vector<std::pair<std::string, std::string>> flags;  // --key value, in order of declaration
+  std::vector<std::string> rest;  // the words after "--", for a command with a field for them
 };
 
 // A flag as help and completion show it.
@@ -39,12 +40,19 @@ struct FlagDoc {
   std::string value;  // "TEXT"; empty for switches
   std::string help;
   std::vector<std::string> choices;  // values that completion offers; empty: any
+  char letter = 0;                   // 'n': also written -n
 };
 std::vector<FlagDoc> common_flags();
 std::vector<FlagDoc> field_flags(const config::Fields& fields);
 
 // "learning_rate" -> "--learning-rate"
 std::string flag_name(std::string_view field_path);
+
+// The field that takes the words after "--"; null when there is none.
+const config::BoundField* rest_field(const config::Fields& fields);
+
+// The words that belong to the program itself: those before "--".
+std::span<const std::string> own_words(std::span<const std::string> words);
 
 // Splits the words after the verb. Throws Error(kUsage) with nearest names for unknown flags.
 Arguments parse_arguments(const config::Fields& fields,

@@ -46,9 +46,17 @@ std::string flag_list(std::string_view title, const std::vector<FlagDoc>& flags)
   if (flags.empty()) return "";
   std::string text = fmt::format("\n{}:\n", title);
   for (const FlagDoc& flag : flags) {
-    text += two_columns(flag.value.empty() ? flag.flag : flag.flag + " " + flag.value, flag.help);
+    const std::string name = (flag.letter == 0 ? "" : fmt::format("-{}, ", flag.letter)) + flag.flag;
+    text += two_columns(flag.value.empty() ? name : name + " " + flag.value, flag.help);
   }
   return text;
+}
+
+// "input_file" -> "INPUT-FILE"
+std::string to_upper(std::string name) {
+  std::transform(
+      name.begin(), name.end(), name.begin(), [](char c) { return c == '_' ? '-' : std::toupper(c); });
+  return name;
 }
 
 CommandDoc describe_verb(const systems::Verb& verb, std::vector<std::string> path) {
@@ -61,11 +69,10 @@ CommandDoc describe_verb(const systems::Verb& verb, std::vector<std::string> pat
   const systems::VerbCall call = verb.prepare();
   doc.flags = field_flags(call.fields);
   for (const config::BoundField& field : call.fields.all()) {
+    if (field.info.rest) doc.rest = to_upper(field.path) + "...";
     if (!field.info.positional) continue;
     if (doc.arguments.empty()) doc.argument_choices = field.info.choices;
-    std::string name = field.path;
-    std::transform(
-        name.begin(), name.end(), name.begin(), [](char c) { return c == '_' ? '-' : std::toupper(c); });
+    const std::string name = to_upper(field.path);
     const bool list = config::type_name(field.ref).starts_with("a list");
     doc.arguments.push_back(field.info.required ? name + (list ? "..." : "")
                                                 : "[" + name + (list ? "..." : "") + "]");
@@ -111,6 +118,7 @@ std::string help_page(const CommandDoc& command) {
   } else {
     for (const std::string& argument : command.arguments) text += " " + argument;
     text += " [options]";
+    if (!command.rest.empty()) text += " -- " + command.rest;
   }
   text += "\n";
   if (!command.description.empty()) text += "\n" + wrap(command.description, 0) + "\n";

@@ -19,6 +19,7 @@ struct CommandDoc {
   std::vector<std::string> argument_choices;  // what the first of them may be; empty: anything
   std::vector<FlagDoc> flags;                 // own
   std::vector<FlagDoc> common;                // empty for inner nodes
+  std::string rest;                           // what follows "--": "COMMAND..."; empty for nothing
   std::vector<std::string> examples;
   std::vector<std::pair<std::string, std::string>> children;  // name, summary
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands beside the systems, one file each: list.cc, info.cc, new_system.cc, reproduce.cc,
-// demo.cc, documents.cc.
+// The commands beside the systems, one file each: list.cc, info.cc, launch.cc, new_system.cc, reproduce.cc,
+// demo.cc, serve.cc, documents.cc.
 #pragma once
 
 #include "tenfold/cli/program.h"
@@ -9,12 +9,14 @@ namespace tenfold::cli {
 
 systems::Verb make_list_command();
 systems::Verb make_info_command();
+systems::Verb make_launch_command();
 systems::Verb make_new_system_command();
 
 // These see the whole program. `program` is kept by reference count, since a program holds its own commands.
 using SharedProgram = std::shared_ptr<const Program>;
 systems::Verb make_reproduce_command(SharedProgram program);
 systems::Verb make_demo_command(SharedProgram program);
+systems::Verb make_serve_command(SharedProgram program);
 
 // These describe the whole program, themselves included, so they make it anew when they run.
 using MakeProgram = Program (*)();

@@ -110,9 +110,10 @@ std::string fish(const std::vector<CommandDoc>& commands) {
       for (const FlagDoc& flag : *flags) {
         const std::string values =
             flag.choices.empty() ? "" : " -f -a " + shell_quote(join(flag.choices, " "));
-        text += fmt::format("complete -c tenfold -n {} -l {}{}{} -d {}\n",
+        text += fmt::format("complete -c tenfold -n {} -l {}{}{}{} -d {}\n",
                             shell_quote(condition),
                             flag.flag.substr(2),
+                            flag.letter == 0 ? "" : fmt::format(" -s {}", flag.letter),
                             flag.value.empty() ? "" : " -r",
                             values,
                             shell_quote(flag.help));

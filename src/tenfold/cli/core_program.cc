@@ -15,6 +15,8 @@ void add_commands(Program& program, MakeProgram make_program) {
   add_whole(make_demo_command(inner));
   program.commands.push_back(make_list_command());
   program.commands.push_back(make_info_command());
+  add_whole(make_serve_command(inner));
+  program.commands.push_back(make_launch_command());
   program.commands.push_back(make_new_system_command());
   add_whole(make_reproduce_command(inner));
   add_whole(make_completion_command(make_program));

@@ -103,15 +103,16 @@ void set_default(const char* name, const std::string& value) {
   ::setenv(name, value.c_str(), 0);
 }
 
-// OpenMP and BLAS read their thread count when they are loaded.
+// OpenMP and BLAS read their thread count when they are loaded. `launch` shares the cores among its ranks itself.
 void prepare_threads(const std::vector<std::string_view>& words) {
-  std::string threads = std::to_string(tenfold::available_cores());
-  for (std::size_t i = 0; i < words.size(); ++i) {
+  if (words[0] == "launch") return;
+  std::string threads = "0";
+  for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
     if (words[i] == "--threads" && i + 1 < words.size()) threads = words[i + 1];
     if (words[i].starts_with("--threads=")) threads = words[i].substr(std::strlen("--threads="));
   }
   if (threads.find_first_not_of("0123456789") != std::string::npos || threads == "0") {
-    threads = std::to_string(tenfold::available_cores());
+    threads = std::to_string(tenfold::default_thread_count());
   }
   set_default("OMP_NUM_THREADS", threads);
   // libgomp's threads otherwise spin for milliseconds at every barrier: on cores that other programs use too, that made

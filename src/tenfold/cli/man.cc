@@ -28,7 +28,8 @@ std::string escape(std::string_view text) {
 std::string flags(const std::vector<FlagDoc>& list) {
   std::string text;
   for (const FlagDoc& flag : list) {
-    text += fmt::format(".TP\n.B {}{}\n{}\n",
+    text += fmt::format(".TP\n.B {}{}{}\n{}\n",
+                        flag.letter == 0 ? "" : fmt::format("\\-{}, ", flag.letter),
                         escape(flag.flag),
                         flag.value.empty() ? "" : " \\fI" + escape(flag.value) + "\\fR",
                         escape(flag.help));

@@ -15,6 +15,7 @@
 #include "tenfold/base/version.h"
 #include "tenfold/cli/arguments.h"
 #include "tenfold/cli/command_tree.h"
+#include "tenfold/cli/error_output.h"
 #include "tenfold/cli/program.h"
 #include "tenfold/cli/progress.h"
 #include "tenfold/cli/signals.h"
@@ -147,7 +148,9 @@ int run_verb(const Program& program,
              const Arguments& arguments,
              const systems::VerbCall& call) {
   const CommonOptions& common = arguments.common;
-  ConfigSources sources{selection.verb->name, {}, {}, environment_settings()};
+  ConfigSources sources{selection.verb->name, {}, {}, {}};
+  // What starts another command leaves the environment to it.
+  if (rest_field(call.fields) == nullptr) sources.environment = environment_settings();
   if (selection.system != nullptr) {
     sources.tables = names_of(selection.system->verbs);
     const auto& others = selection.system->torch_verbs;
@@ -163,7 +166,7 @@ int run_verb(const Program& program,
     print(config::to_toml(call.fields, selection.verb->name));
     return 0;
   }
-  set_thread_count(common.threads == 0 ? available_cores() : static_cast<int>(common.threads));
+  set_thread_count(common.threads == 0 ? default_thread_count() : static_cast<int>(common.threads));
   if (program.set_threads) program.set_threads(thread_count());
   Progress progress(common.quiet);
   systems::Context context;
@@ -172,9 +175,11 @@ int run_verb(const Program& program,
   context.progress = [&](std::string_view line) { progress.show(line); };
   context.seed = static_cast<std::uint64_t>(common.seed);
   context.out = common.out;
+  context.json = common.json;
   if (!common.out.empty()) context.files->make_directories(common.out);
   const systems::Outcome outcome = call.run(context);
   progress.finish();
+  if (!outcome.shown) return outcome.exit_code;
   nlohmann::json record = record_of(call.fields, arguments);
   if (!common.out.empty()) {
     write_run_folder(common.out, config::to_toml(call.fields, selection.verb->name), *outcome.json, record);
@@ -183,30 +188,15 @@ int run_verb(const Program& program,
     nlohmann::json object = *outcome.json;
     object["produced_by"] = std::move(record);
     print(json_text(object));
-  } else {
+  } else if (!outcome.text.empty()) {
     print(ends_with_newline(outcome.text));
   }
   return outcome.exit_code;
 }
 
 int report_error(const Error& error, bool json) {
-  const ErrorText& text = error.text();
-  std::string message = "tenfold: error: " + text.what + "\n";
-  if (!text.seen.empty()) message += "  seen:   " + text.seen + "\n";
-  if (!text.wanted.empty()) message += "  wanted: " + text.wanted + "\n";
-  if (!text.remedy.empty()) message += "  remedy: " + text.remedy + "\n";
-  std::fputs(message.c_str(), stderr);
-  if (json) {
-    const nlohmann::json object = {{"error",
-                                    {{"code", error.code()},
-                                     {"class", to_string(error.error_class())},
-                                     {"exit_code", error.exit_code()},
-                                     {"what", text.what},
-                                     {"seen", text.seen},
-                                     {"wanted", text.wanted},
-                                     {"remedy", text.remedy}}}};
-    std::fputs(json_text(object).c_str(), stdout);
-  }
+  std::fputs(error_text(error).c_str(), stderr);
+  if (json) std::fputs(error_json(error, error.exit_code()).c_str(), stdout);
   return error.exit_code();
 }
 
@@ -230,7 +220,8 @@ int run_words(const Program& program, const std::vector<std::string>& words) {
 
 int run(const Program& program, int argc, const char* const* argv) {
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
-  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  const std::span<const std::string> own = own_words(words);
+  const bool json = std::find(own.begin(), own.end(), "--json") != own.end();
   try {
     return run_words(program, words);
   } catch (const Error& error) {

@@ -8,10 +8,12 @@ namespace tenfold::cli {
 namespace {
 
 StopToken stop_token;
+volatile sig_atomic_t first_signal = 0;
 
 extern "C" void on_stop_signal(int signal) {
   // Only async-signal-safe calls here: an atomic store and _exit.
   if (stop_token.requested()) ::_exit(128 + signal);
+  first_signal = signal;
   stop_token.request();
 }
 
@@ -25,6 +27,10 @@ const StopToken& install_signal_handlers() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   return stop_token;
+}
+
+int stop_signal() {
+  return first_signal;
 }
 
 }  // namespace tenfold::cli

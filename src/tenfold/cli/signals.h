@@ -9,4 +9,7 @@ namespace tenfold::cli {
 // The process-wide token that the signals set.
 const StopToken& install_signal_handlers();
 
+// The signal that came first; 0 when none came.
+int stop_signal();
+
 }  // namespace tenfold::cli

@@ -68,7 +68,8 @@ void check_present(const BoundField& field, bool present) {
               {.what = fmt::format("{} is needed", field.path),
                .seen = "nothing",
                .wanted = type_name(field.ref),
-               .remedy = fmt::format("pass --{} ({})", field.path, field.info.help)});
+               .remedy = field.info.rest ? fmt::format("write it after -- ({})", field.info.help)
+                                         : fmt::format("pass --{} ({})", field.path, field.info.help)});
 }
 
 std::string quote_toml(std::string_view text) {

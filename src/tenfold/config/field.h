@@ -24,6 +24,11 @@
 
 namespace tenfold::config {
 
+// What a program does with a field that names a file. A server lets no client name one of its files: kRead is served from
+// uploads, kRunFolder from the runs and bundles it lists, kRuns is its own folder of runs, kWrite takes a name without
+// folders, kRunProgram is refused.
+enum class FileUse { kNone, kRead, kRunFolder, kRuns, kWrite, kRunProgram };
+
 struct FieldInfo {
   std::string help;                                       // one line, no full stop
   std::string unit;                                       // "OOM", "s", "FLOP"; empty for none
@@ -33,6 +38,10 @@ struct FieldInfo {
   bool positional = false;           // may be given on the command line without its flag
   bool required = false;             // an empty text or list is an error
   bool affects_result = true;        // false: left out of the run's hash (output paths, verbosity)
+  FileUse file = FileUse::kNone;     // a path: what is done with it
+  double served_max = std::numeric_limits<double>::infinity();  // largest value a server takes from a client
+  char letter = 0;                                              // one-letter form of the flag: 'n' for -n
+  bool rest = false;  // a list of texts that takes the words after "--" as they are, and has no flag
 };
 
 // The types a field may have. A list is written a,b,c on the command line and as an array in TOML.

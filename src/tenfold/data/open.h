@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tenfold/config/field.h"
 #include "tenfold/data/dataset.h"
 #include "tenfold/data/image_folder.h"
 #include "tenfold/data/jsonl_dataset.h"
@@ -43,14 +44,23 @@ struct DataOptions {
     field("path",
           path,
           {.help = "fashion-mnist, a folder or prefix of IDX files, a folder of pictures, or a .npy, .jsonl "
-                   "or .txt file"});
+                   "or .txt file",
+           .file = config::FileUse::kRead});
     field("kind",
           kind,
           {.help = "kind of the data; auto: by the path",
            .choices = {"auto", "fashion-mnist", "idx", "image-folder", "npy", "jsonl", "text"}});
-    field("targets", targets, {.help = ".npy file of the targets; empty: found beside the inputs"});
-    field("valid_path", valid_path, {.help = "validation data; empty: found beside, or a part of the data"});
-    field("test_path", test_path, {.help = "test data; empty: found beside, or a part of the data"});
+    field(
+        "targets",
+        targets,
+        {.help = ".npy file of the targets; empty: found beside the inputs", .file = config::FileUse::kRead});
+    field("valid_path",
+          valid_path,
+          {.help = "validation data; empty: found beside, or a part of the data",
+           .file = config::FileUse::kRead});
+    field("test_path",
+          test_path,
+          {.help = "test data; empty: found beside, or a part of the data", .file = config::FileUse::kRead});
     field("valid_fraction",
           valid_fraction,
           {.help = "part kept for validation when it has no files of its own", .min = 0.0, .max = 1.0});

@@ -9,7 +9,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tenfold/kernels/adafactor.cc"
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)  // arrays of vectors
-#include <hwy/foreach_target.h>                                                           // IWYU pragma: keep
+#include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -18,6 +19,7 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kPartials = 16;
+constexpr std::size_t kAhead = 1024;  // values to fetch early: one stream alone does not keep the memory busy
 constexpr hn::CappedTag<double, kPartials> kD;
 constexpr std::size_t kLanes = HWY_MIN(kPartials, HWY_LANES(double));
 constexpr hn::Rebind<float, decltype(kD)> kF;  // as many lanes, of half the size
@@ -42,6 +44,7 @@ template <typename T, typename Body, typename Rest>
 HWY_INLINE void for_row(const T* row, std::size_t columns, const Body& body, const Rest& rest) {
   std::size_t j = 0;
   for (; j + kPartials <= columns; j += kPartials) {
+    hwy::Prefetch(row + j + kAhead);
     for (std::size_t v = 0; v < kPartials / kLanes; ++v) body(row + j + v * kLanes, j + v * kLanes, v);
   }
   if (j < columns) rest(row + j, j, columns - j);

@@ -14,7 +14,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tenfold/kernels/sum_of_squares.cc"
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)  // arrays of vectors
-#include <hwy/foreach_target.h>                                                           // IWYU pragma: keep
+#include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -23,6 +24,7 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::size_t kPartials = 16;
+constexpr std::size_t kAhead = 1024;  // values to fetch early: one stream alone does not keep the memory busy
 constexpr hn::CappedTag<double, kPartials> kD;
 constexpr std::size_t kVectors = kPartials / HWY_MIN(kPartials, HWY_LANES(double));
 constexpr hn::Rebind<float, decltype(kD)> kF;  // as many lanes, of half the size
@@ -45,7 +47,10 @@ double block_sum(const T* HWY_RESTRICT values, std::size_t count) {
     }
   };
   std::size_t done = 0;
-  for (; done + kPartials <= count; done += kPartials) add(values + done);
+  for (; done + kPartials <= count; done += kPartials) {
+    hwy::Prefetch(values + done + kAhead);
+    add(values + done);
+  }
   if (done < count) {
     T rest[kPartials] = {};
     std::memcpy(rest, values + done, (count - done) * sizeof(T));

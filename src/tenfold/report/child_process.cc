@@ -14,12 +14,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <string_view>
 #include <utility>
 
 #include "tenfold/base/descriptor.h"
 #include "tenfold/base/error.h"
+#include "tenfold/base/process.h"
 
 extern char** environ;  // NOLINT: POSIX declares it nowhere
 
@@ -27,15 +27,6 @@ namespace tenfold::report {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-[[noreturn]] void fail(std::string_view what, int error) {
-  throw Error(ErrorClass::kResource,
-              "report.no_child",
-              {.what = fmt::format("a child process cannot be started: {}", what),
-               .seen = std::strerror(error),
-               .wanted = "room for one more process and three pipes",
-               .remedy = "close other programs or raise the limits (ulimit -n, ulimit -u)"});
-}
 
 struct Channel {
   Descriptor parent, child;
@@ -45,23 +36,18 @@ struct Channel {
 // 2 are avoided because the child's streams are moved there one after the other.
 Channel make_channel() {
   std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) fail("no socket pair", errno);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    throw_no_child("no socket pair", errno);
   Channel channel{Descriptor(ends[0]), Descriptor(ends[1])};
   if (channel.child.get() <= STDERR_FILENO) {
     Descriptor higher(::fcntl(channel.child.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (!higher.is_open()) fail("no descriptor", errno);
+    if (!higher.is_open()) throw_no_child("no descriptor", errno);
     channel.child = std::move(higher);
   }
   const int flags = ::fcntl(channel.parent.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(channel.parent.get(), F_SETFL, flags | O_NONBLOCK) != 0) fail("no pipe", errno);
+  if (flags < 0 || ::fcntl(channel.parent.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+    throw_no_child("no pipe", errno);
   return channel;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (std::string& text : texts) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
 }
 
 std::vector<std::string> child_environment() {
@@ -77,7 +63,7 @@ class SpawnSettings {
  public:
   SpawnSettings(int in, int out, int err) {
     if (posix_spawn_file_actions_init(&actions_) != 0 || posix_spawnattr_init(&attributes_) != 0) {
-      fail("no memory", ENOMEM);
+      throw_no_child("no memory", ENOMEM);
     }
     posix_spawn_file_actions_adddup2(&actions_, in, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions_, out, STDOUT_FILENO);
@@ -147,7 +133,7 @@ class Child {
  private:
   int finish(int status) {
     pid_ = -1;
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    return exit_code_of(status);
   }
   pid_t pid_;
 };
@@ -170,7 +156,7 @@ class Conversation {
           pollfd{in_.get(), POLLOUT, 0}, {out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0}};
       const int ready =
           ::poll(waiting.data(), waiting.size(), static_cast<int>(std::min<long long>(left, 1000)));
-      if (ready < 0 && errno != EINTR) fail("poll", errno);
+      if (ready < 0 && errno != EINTR) throw_no_child("poll", errno);
       if (ready <= 0) continue;
       if (waiting[0].revents != 0) send_some();
       if (waiting[1].revents != 0) receive_some(out_, result.output);
@@ -226,13 +212,13 @@ ChildResult run_child(const ChildCommand& command) {
                                      arguments[0].c_str(),
                                      settings.actions(),
                                      settings.attributes(),
-                                     pointers(arguments).data(),
-                                     pointers(environment).data());
+                                     exec_pointers(arguments).data(),
+                                     exec_pointers(environment).data());
     if (error == ENOENT || error == EACCES || error == ENOTDIR) {
       result.found = false;
       return result;
     }
-    if (error != 0) fail(arguments[0], error);
+    if (error != 0) throw_no_child(arguments[0], error);
   }
   Child child(pid);
   in.child.reset();

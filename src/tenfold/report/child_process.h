@@ -26,7 +26,7 @@ struct ChildResult {
 };
 
 // Never blocks beyond the time limit, whatever the child reads or writes, and raises no SIGPIPE. The locale
-// of the child is C.UTF-8. Throws Error(kResource, "report.no_child") when the system has no room for a pipe
+// of the child is C.UTF-8. Throws Error(kResource, "process.no_child") when the system has no room for a pipe
 // or a process.
 ChildResult run_child(const ChildCommand& command);
 

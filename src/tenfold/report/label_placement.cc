@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The greedy search over eight directions and three distances.
+// The greedy search over eight directions and growing distances.
 #include "tenfold/report/label_placement.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <span>
 
 namespace tenfold::report {
 namespace {
 
 constexpr double kGap = 2.0;  // between mark and text
-constexpr std::array<double, 4> kDistances = {
-    0.0, 12.0, 26.0, 44.0};  // added to the gap; leader lines from the second
+// Added to the gap; leader lines from the second. The last three are for what must stand.
+constexpr std::array<double, 7> kDistances = {0.0, 12.0, 26.0, 44.0, 70.0, 100.0, 140.0};
+constexpr std::size_t kUsualDistances = 4;
 
 struct Direction {
   double x, y;
@@ -46,11 +49,14 @@ struct Search {
   const PlacementProblem& problem;
   std::vector<LabelPlace> placed;
 
-  bool hides_something(const LabelPlace& place) const {
+  bool hides_a_mark(const LabelPlace& place) const {
+    return std::any_of(problem.obstacles.begin(), problem.obstacles.end(), [&](const Box& obstacle) {
+      return overlaps(place.box, obstacle);
+    });
+  }
+
+  bool hides_a_label(const LabelPlace& place) const {
     if (!inside(place.box, problem.area)) return true;
-    for (const Box& obstacle : problem.obstacles) {
-      if (overlaps(place.box, obstacle)) return true;
-    }
     for (const LabelPlace& other : placed) {
       if (!other.placed) continue;
       if (overlaps(place.box, other.box)) return true;
@@ -72,19 +78,27 @@ struct Search {
     LabelPlace second_best;
     if (label.above_first) {
       LabelPlace place = candidate(label, kAbove, 0.0);
-      place.placed = !hides_something(place);
+      place.placed = !hides_a_label(place) && !hides_a_mark(place);
       if (place.placed) return place;
     }
-    for (double distance : kDistances) {
+    LabelPlace last_resort;
+    for (double distance :
+         std::span(kDistances).first(label.must_stand ? kDistances.size() : kUsualDistances)) {
       for (Direction direction : kDirections) {
         LabelPlace place = candidate(label, direction, distance);
-        if (hides_something(place)) continue;
+        if (hides_a_label(place)) continue;
         place.placed = true;
-        if (!touches_line(place)) return place;
+        if (hides_a_mark(place)) {
+          if (!last_resort.placed) last_resort = place;
+          continue;
+        }
+        const bool far = distance > kDistances[kUsualDistances - 1];  // worse than touching a line
+        if (far && second_best.placed) return second_best;
+        if (far || !touches_line(place)) return place;
         if (!second_best.placed) second_best = place;
       }
     }
-    return second_best;
+    return second_best.placed || !label.must_stand ? second_best : last_resort;
   }
 };
 
@@ -120,9 +134,12 @@ bool meet(const Stroke& a, const Stroke& b) {
 }
 
 std::vector<LabelPlace> place_labels(const PlacementProblem& problem) {
-  Search search{problem, {}};
-  search.placed.reserve(problem.labels.size());
-  for (const LabelRequest& label : problem.labels) search.placed.push_back(search.find(label));
+  Search search{problem, std::vector<LabelPlace>(problem.labels.size())};
+  for (bool must_stand : {true, false}) {
+    for (std::size_t i = 0; i < problem.labels.size(); ++i) {
+      if (problem.labels[i].must_stand == must_stand) search.placed[i] = search.find(problem.labels[i]);
+    }
+  }
   return search.placed;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Greedy placement of point labels: each takes the first of the positions around its point where it hides
-// nothing; a label that finds no room is left out.
+// nothing; a label that finds no room is left out, unless it
+// must stand.
 #pragma once
 
 #include <span>
@@ -22,6 +23,7 @@ struct LabelRequest {
   double radius = 4.0;               // of its mark
   double width = 0.0, height = 0.0;  // of the text
   bool above_first = false;          // try straight above before the other positions (bars)
+  bool must_stand = false;           // may hide obstacles rather than be left out (the user's own runs)
 };
 
 struct PlacementProblem {
@@ -42,8 +44,8 @@ bool overlaps(const Box& a, const Box& b);
 bool crosses(const Stroke& stroke, const Box& box);  // any part of the stroke lies inside the box
 bool meet(const Stroke& a, const Stroke& b);         // the strokes cross; touching ends do not count
 
-// One place a label, in the order of `problem.labels`. Boxes of placed labels never overlap each other, an
-// obstacle or a leader line, and leader lines do not cross.
+// One place a label, in the order of `problem.labels`; those that must stand are placed first. Boxes of placed labels never
+// overlap each other or a leader line, an obstacle only where one must stand, and leader lines do not cross.
 std::vector<LabelPlace> place_labels(const PlacementProblem& problem);
 
 }  // namespace tenfold::report

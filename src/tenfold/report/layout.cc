@@ -292,6 +292,7 @@ class Builder {
     label.width = pixel_width(one_line(series.labels[i]), kSmallFontSize) + 2.0;
     label.height = kSmallFontSize + 2.0;
     label.above_first = bars;
+    label.must_stand = series.mark == Mark::kStars;
     return label;
   }
 

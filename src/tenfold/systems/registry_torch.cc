@@ -8,7 +8,9 @@ namespace tenfold::systems {
 std::vector<System> all_systems() {
   std::vector<System> systems = core_systems();
   for (System& system : systems) {
-    if (system.name == "trends") system.verbs.push_back(compute_trends::make_flops_verb());
+    if (system.name == "trends") {
+      system.verbs.push_back(served_as(Served::kJob, compute_trends::make_flops_verb()));
+    }
     if (system.name == "forward-gradient") forward_gradient::add_torch_verbs(system);
   }
   // New systems go above this line.

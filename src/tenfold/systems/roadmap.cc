@@ -10,7 +10,7 @@ std::vector<SystemState> roadmap() {
       {"sashimi", "SaShiMi", "generates, continues and scores raw audio with state-space models", "planned"},
       {"vlp", "VLP", "pre-trains and uses vision-language models", "planned"},
       {"stmoe", "ST-MoE", "trains stable sparse mixture-of-experts language models", "planned"},
-      {"forward-gradient", "Forward gradients", "trains any model without backpropagation", "planned"},
+      {"forward-gradient", "Forward gradients", "trains any model without backpropagation", "works"},
       {"hip", "HiP", "one hierarchical Perceiver for images, audio, points and bytes", "planned"},
       {"blocknerf", "Block-NeRF", "turns posed street photos into blocks that render as one city", "planned"},
       {"trends",

@@ -14,8 +14,10 @@
 #include "tenfold/base/file_system.h"
 #include "tenfold/base/stop.h"
 #include "tenfold/config/field.h"
+#include "tenfold/io/bundle.h"
 #include "tenfold/report/html.h"
 #include "tenfold/systems/claim.h"
+#include "tenfold/systems/route.h"
 
 namespace tenfold::systems {
 
@@ -25,7 +27,8 @@ struct Context {
   const StopToken* stop = nullptr;
   std::function<void(std::string_view line)> progress;  // goes to stderr; never null
   std::uint64_t seed = 0;
-  Path out;  // the folder of --out; empty when not given
+  Path out;           // the folder of --out; empty when not given
+  bool json = false;  // --json: standard output belongs to the one object of the outcome
 };
 
 // What a verb hands back: both forms of the same result. The program prints one of them on stdout.
@@ -33,6 +36,8 @@ struct Outcome {
   std::shared_ptr<const nlohmann::json> json;  // one object
   std::string text;                            // for a reader at a terminal
   int exit_code = 0;  // not 0 only when the result itself is a failure (check found errors)
+  bool shown =
+      true;  // false: nothing is printed and no run folder written (ranks other than 0 of a distributed run)
 };
 
 Outcome make_outcome(nlohmann::json json, std::string text, int exit_code = 0);
@@ -44,12 +49,20 @@ struct VerbCall {
   std::function<Outcome(Context&)> run;
 };
 
+// How a verb is reached over HTTP.
+enum class Served {
+  kCall,  // POST /api/<system>/<verb>, and as a job
+  kJob,   // as a job only: it takes long, or it trains
+  kNever,
+};
+
 struct Verb {
   std::string name;                   // "break-search"
   std::string summary;                // one line for the list of verbs
   std::string description;            // paragraphs for --help
   std::vector<std::string> examples;  // command lines that work on embedded data; each is run by a test
   std::function<VerbCall()> prepare;
+  Served served = Served::kCall;
   bool whole_program = false;  // looks at every system, so only the half with LibTorch can answer it
 };
 
@@ -70,6 +83,12 @@ Verb make_verb(std::string name,
   return {std::move(name), std::move(summary), std::move(description), std::move(examples), prepare};
 }
 
+// served_as(Served::kJob, make_verb<...>(...))
+inline Verb served_as(Served served, Verb verb) {
+  verb.served = served;
+  return verb;
+}
+
 // A named starting configuration: one TOML text with a table per verb (configs/<system>/<name>.toml).
 struct Preset {
   std::string name;  // "demo", "small", "paper"
@@ -87,6 +106,11 @@ struct System {
   std::vector<Preset> presets;
   std::vector<Claim> claims;                      // for `reproduce`
   std::function<report::Section(Context&)> demo;  // for `tenfold demo`; at most 60 s
+  std::vector<ApiRoute> routes;                   // POST /api/<system>/<path>
+  std::function<Service()> service;  // a model that `tenfold serve` offers without a bundle; may be empty
+  // What a bundle of this system offers, named `name`; empty: its bundles cannot be served. Loads and checks everything, so
+  // that a bundle that changes on disk later changes nothing.
+  std::function<Service(const io::BundleReader& bundle, const std::string& name)> open_bundle;
 };
 
 }  // namespace tenfold::systems

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "tenfold/base/threads.h"
@@ -49,22 +50,13 @@ struct Tile {
   std::size_t slot = 0;
   std::size_t down = 0, across = 0;  // which tile
   std::size_t row = 0, rows = 0, column = 0, columns = 0;
+  double value_squares = 0.0;   // of its part of the weights
   double update_squares = 0.0;  // of its part of the update, before clipping
 };
 
 template <typename Function>
 void with_type(const at::Tensor& tensor, const Function& function) {
   tensor.scalar_type() == at::kFloat ? function(float{}) : function(double{});
-}
-
-double root_mean_square(const at::Tensor& value) {
-  double sum = 0.0;
-  with_type(value, [&](auto type) {
-    using T = decltype(type);
-    sum = kernels::sum_of_squares(
-        std::span<const T>(value.data_ptr<T>(), static_cast<std::size_t>(value.numel())));
-  });
-  return std::sqrt(sum / static_cast<double>(value.numel()));
 }
 
 class Adafactor : public Optimizer {
@@ -87,7 +79,7 @@ class Adafactor : public Optimizer {
       for (std::size_t i = first; i < last; ++i) update_moments(slots_[i]);
     });
     for_tiles(tiles, [&](Tile& tile, Slot& slot, auto type) { size_of_update<decltype(type)>(tile, slot); });
-    clip(tiles);
+    set_scales(tiles);
     for_tiles(tiles, [&](Tile& tile, Slot& slot, auto type) { apply<decltype(type)>(tile, slot); });
     for (Slot& slot : slots_) {
       slot.gradient = at::Tensor();
@@ -145,7 +137,6 @@ class Adafactor : public Optimizer {
     slot.shrink = 1.0 - rho * slot.weight_decay;
     slot.scale = rho;
     if (slot.gradient.numel() == 0) return;
-    if (own.scale_parameter) slot.scale *= std::max(own.epsilon2, root_mean_square(slot.parameter.value));
     slot.row_parts.resize(slot.rows * slot.tiles_across());
     slot.column_parts.resize(slot.columns * slot.tiles_down());
     for (std::size_t down = 0; down < slot.tiles_down(); ++down) {
@@ -177,10 +168,18 @@ class Adafactor : public Optimizer {
   }
 
   template <typename T>
-  static void sum_squares(const Tile& tile, Slot& slot) {
+  void sum_squares(Tile& tile, Slot& slot) const {
     kernels::adafactor_sums(gradient_of<T>(tile, slot),
                             slot.row_parts.data() + tile.across * slot.rows + tile.row,
                             slot.column_parts.data() + tile.down * slot.columns + tile.column);
+    if (!options_.adafactor.scale_parameter) return;
+    const T* values = slot.parameter.value.data_ptr<T>() + tile.row * slot.columns + tile.column;
+    const bool whole_rows = tile.columns == slot.columns;  // then they follow one another
+    const std::size_t runs = whole_rows ? 1 : tile.rows;
+    const std::size_t length = whole_rows ? tile.rows * tile.columns : tile.columns;
+    for (std::size_t i = 0; i < runs; ++i) {
+      tile.value_squares += kernels::sum_of_squares(std::span<const T>(values + i * slot.columns, length));
+    }
   }
 
   // Second moments from the sums, then the two factors of 1 / sqrt(V).
@@ -209,7 +208,9 @@ class Adafactor : public Optimizer {
                                    double beta2,
                                    double epsilon) {
     std::vector<double> sums(count, epsilon);
-    for (std::size_t i = 0; i < parts.size(); ++i) sums[i % count] += parts[i];
+    for (std::size_t part = 0; part < parts.size(); part += count) {
+      for (std::size_t i = 0; i < count; ++i) sums[i] += parts[part + i];
+    }
     with_type(moment, [&](auto type) {
       auto* values = moment.data_ptr<decltype(type)>();
       for (std::size_t i = 0; i < count; ++i) {
@@ -228,14 +229,19 @@ class Adafactor : public Optimizer {
                                                             slot.column_factors.data() + tile.column);
   }
 
-  // Divides the step by max(1, RMS(U) / d).
-  void clip(const std::vector<Tile>& tiles) {
-    std::vector<double> squares(slots_.size(), 0.0);
-    for (const Tile& tile : tiles) squares[tile.slot] += tile.update_squares;
+  // Multiplies the step by the size of the weights and divides it by max(1, RMS(U) / d).
+  void set_scales(const std::vector<Tile>& tiles) {
+    const AdafactorOptions& own = options_.adafactor;
+    std::vector<double> values(slots_.size(), 0.0), updates(slots_.size(), 0.0);
+    for (const Tile& tile : tiles) {
+      values[tile.slot] += tile.value_squares;
+      updates[tile.slot] += tile.update_squares;
+    }
     for (std::size_t i = 0; i < slots_.size(); ++i) {
-      if (squares[i] == 0.0) continue;
-      const double size = std::sqrt(squares[i] / static_cast<double>(slots_[i].rows * slots_[i].columns));
-      slots_[i].scale /= std::max(1.0, size / options_.adafactor.clip_threshold);
+      const auto count = static_cast<double>(slots_[i].rows * slots_[i].columns);
+      if (!slots_[i].gradient.defined() || count == 0.0) continue;
+      if (own.scale_parameter) slots_[i].scale *= std::max(own.epsilon2, std::sqrt(values[i] / count));
+      slots_[i].scale /= std::max(1.0, std::sqrt(updates[i] / count) / own.clip_threshold);
     }
   }
 

@@ -45,19 +45,30 @@ class ForwardGradient final : public DirectionalEstimator {
     return every != 0 && estimate.step % every == 0 && estimate.micro_batch == 0 && key().tangent == 0;
   }
 
+  // A kink close by (ReLU) can set a right slope apart from the difference in one direction; a wrong derivative is wrong in all.
   void check(const LossFunction& loss, const Direction& direction, double slope) {
-    const SlopeCheck check = check_slope(loss, direction, slope);
+    constexpr std::uint64_t kOtherDirections = 3, kBesideTangents = std::uint64_t{1} << 32;
+    SlopeCheck check = check_slope(loss, direction, slope);
+    const SlopeCheck first = check;
+    for (std::uint64_t other = 0; other < kOtherDirections && !check.agrees(options().check_tolerance);
+         ++other) {
+      const auto again = random_direction(
+          DirectionLaw::kRademacher, {key().estimate, kBesideTangents + other}, direction.tensors());
+      check = check_slope(loss, *again, jvp(loss, *again, draw_all(*again), {.may_be_inert = true}).slope);
+    }
     extra_figures()["check_error"] = check.relative_error;
     extra_figures()["check_resolution"] = check.resolution;
     if (check.agrees(options().check_tolerance)) return;
-    throw Error(ErrorClass::kData,
-                "forward_ad.wrong_derivative",
-                {.what = "the forward-mode derivative of the loss disagrees with a finite difference",
-                 .seen = fmt::format("{:.6g}", slope),
-                 .wanted = fmt::format("{:.6g} +- {:.2g}", check.difference, check.resolution),
-                 .remedy = "an operator has a wrong forward derivative, or the loss draws new random numbers "
-                           "in each call: compare "
-                           "parts of the model with check_gradient(), or use gradient.name = mezo"});
+    throw Error(
+        ErrorClass::kData,
+        "forward_ad.wrong_derivative",
+        {.what = fmt::format(
+             "forward-mode derivatives of the loss disagree with finite differences in {} directions",
+             1 + kOtherDirections),
+         .seen = fmt::format("{:.6g}", first.slope),
+         .wanted = fmt::format("{:.6g} +- {:.2g}", first.difference, first.resolution),
+         .remedy = "an operator has a wrong forward derivative, or the loss draws new random numbers in each "
+                   "call: compare parts of the model with check_gradient(), or use gradient.name = mezo"});
   }
 
   bool looked_ = false;  // at every operator, in the first pass

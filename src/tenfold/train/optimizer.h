@@ -18,8 +18,8 @@ using TensorMap = std::map<std::string, torch::Tensor>;
 
 // Beyond those of OptimizerOptions; names as in Shazeer & Stern 2018.
 struct AdafactorOptions {
-  bool relative_step =
-      false;  // rho_t = min(1e-2, 1 / sqrt(t)) times the factor of the schedule, instead of the learning rate
+  // rho_t = min(1e-2, 1 / sqrt(t)) times the factor of the schedule, instead of the learning rate.
+  bool relative_step = false;
   bool scale_parameter = true;  // steps in proportion to the root mean square of the weights
   double clip_threshold = 1.0;  // d: largest root mean square of an update
   double decay_exponent = 0.8;  // beta2_t = 1 - t^-decay_exponent
@@ -48,8 +48,8 @@ struct OptimizerOptions {
   double beta1 = 0.9;           // adam, adamw, lamb, lazy_adam, adafactor (0: no first moment)
   double beta2 = 0.999;         // adam, adamw, lamb, lazy_adam
   double epsilon = 1e-8;
-  double weight_decay =
-      0.0;  // decoupled for adamw, lamb, lazy_adam, adafactor; added to the gradient for sgd, adam
+  // Decoupled for adamw, lazy_adam and adafactor, part of the update for lamb, added to the gradient for sgd and adam.
+  double weight_decay = 0.0;
   // Parameters whose name contains one of these are not decayed; nor are those with fewer than two dimensions.
   std::vector<std::string> no_decay = {"bias", "norm"};
   AdafactorOptions adafactor;

@@ -103,6 +103,56 @@ TEST(Arguments, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(error_code({}, {"run", {}, {}, {{"bogus", "1"}}}), "config.unknown_key");
 }
 
+TEST(Arguments, AFlagTakesOneWordAndLeavesTheNext) {
+  Parsed parsed;
+  resolve_words(parsed, {"--count", "3", "in.csv"}, {"run", {}, {}, {}});
+  EXPECT_EQ(parsed.options.count, 3);
+  EXPECT_EQ(parsed.options.file, "in.csv");
+}
+
+struct StartOptions {
+  std::int64_t ranks = 2;
+  std::vector<std::string> command;
+  void visit_fields(auto&& field) {
+    field("ranks", ranks, {.help = "how many", .min = 1, .letter = 'n'});
+    field("command", command, {.help = "what to start", .required = true, .rest = true});
+  }
+};
+
+std::string start_error(const std::vector<std::string>& words, StartOptions& options) {
+  const config::Fields fields(options);
+  try {
+    resolve(fields, parse_arguments(fields, "tenfold start", words), {"start", {}, {}, {}});
+    return "";
+  } catch (const Error& error) {
+    return error.code();
+  }
+}
+
+TEST(Arguments, WordsAfterTheDashesAreLeftAsTheyAre) {
+  StartOptions options;
+  EXPECT_EQ(start_error({"-n", "3", "--", "cc", "-n", "5", "--json", "a,b", "", "--"}, options), "");
+  EXPECT_EQ(options.ranks, 3);
+  EXPECT_EQ(options.command, (std::vector<std::string>{"cc", "-n", "5", "--json", "a,b", "", "--"}));
+  StartOptions other;
+  EXPECT_EQ(start_error({"--ranks=4", "--", "x"}, other), "");
+  EXPECT_EQ(other.ranks, 4);
+}
+
+TEST(Arguments, WordsAfterTheDashesCanBeNeeded) {
+  StartOptions options;
+  EXPECT_EQ(start_error({"-n", "3"}, options), "config.missing_value");
+  EXPECT_EQ(start_error({"-n", "3", "--"}, options), "config.missing_value");
+  EXPECT_EQ(start_error({"-n", "3", "cc"}, options), "usage.extra_argument");
+  EXPECT_EQ(start_error({"--command", "cc"}, options), "usage.unknown_flag");
+}
+
+TEST(Arguments, OwnWordsEndAtTheDashes) {
+  const std::vector<std::string> words = {"a", "--", "--json"}, plain = {"a", "b"};
+  EXPECT_EQ(own_words(words).size(), 1u);
+  EXPECT_EQ(own_words(plain).size(), 2u);
+}
+
 TEST(Arguments, UnknownFlagNamesTheNearestOne) {
   Parsed parsed;
   const std::vector<std::string> words = {"--lerning-rate", "1"};

@@ -83,6 +83,19 @@ TEST(LabelPlacement, NoRoomLeavesTheLabelOut) {
   EXPECT_FALSE(places[0].placed);
 }
 
+TEST(LabelPlacement, WhatMustStandIsPlacedFirstAndMayHideMarks) {
+  PlacementProblem problem{
+      .area = kArea, .obstacles = {kArea}, .labels = {label_at(100, 100), label_at(100, 100)}};
+  problem.labels[1].must_stand = true;
+  const auto places = place_labels(problem);
+  EXPECT_FALSE(places[0].placed);
+  ASSERT_TRUE(places[1].placed);
+  EXPECT_GT(places[1].box.left, 100);
+  // A free place is taken before one that hides something.
+  problem.obstacles = {{100, 50, 200, 150}};
+  EXPECT_LT(place_labels(problem)[1].box.right, 100);
+}
+
 TEST(LabelPlacement, BarsCarryTheirLabelAbove) {
   LabelRequest label = label_at(100, 100);
   label.above_first = true;

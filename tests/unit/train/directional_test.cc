@@ -77,6 +77,7 @@ TEST(Directional, ComplexParametersHaveTheSlopeOfTheirRealParts) {
 
 // v'Hv against the second difference of the loss, which needs no derivative at all.
 TEST(Directional, CurvatureOfModulesIsTheSecondDifference) {
+  at::manual_seed(5);
   for (const Case& item :
        {mlp_case(), transformer_case(), dropout_case(), tied_embedding_case(), lstm_case()}) {
     const auto direction =
@@ -101,13 +102,15 @@ TEST(Directional, CurvatureOfModulesIsTheSecondDifference) {
 }
 
 TEST(Directional, GradientsOfAllModulesPassTheCheck) {
+  at::manual_seed(5);
   for (const Case& item : all_cases()) {
     const auto before = parameter_copies(item);
     const auto direction =
         random_direction(DirectionLaw::kRademacher, {{.seed = 3}, 0}, all_perturbed(item.parameters));
     const GradientCheck check = check_gradient(item.loss, *direction);
     EXPECT_LE(check.forward_error, 1e-10) << item.name;
-    EXPECT_LE(check.difference_error, 1e-4) << item.name;
+    // A difference steps over kinks: ReLU and max-pooling of the convolutional network have some everywhere.
+    EXPECT_LE(check.difference_error, item.name == "cnn" ? 1e-2 : 1e-4) << item.name;
     for (std::size_t i = 0; i < before.size(); ++i)
       EXPECT_TRUE(at::equal(before[i], item.parameters[i].value));
   }
@@ -135,6 +138,21 @@ TEST(Directional, PeriodicCheckStopsOnAWrongDerivative) {
   });
   const auto estimator = make_forward_gradient({.name = "forward", .check_every = 2});
   EXPECT_EQ(error_code([&] { estimator->accumulate(loss, parameters, {}, 1.0); }),
+            "forward_ad.wrong_derivative");
+}
+
+// The watch looks at operators in the first step only; this one appears later and keeps a tangent, a wrong one.
+TEST(Directional, PeriodicCheckFindsAWrongOperatorThatAppearsLater) {
+  at::manual_seed(1);
+  const auto parameters = one_parameter(at::rand({4, 4}, at::kDouble) + 3 * at::eye(4, at::kDouble));
+  bool inverse = false;
+  const auto loss = loss_of(parameters, [&](const Tensor& w) {
+    return inverse ? at::cholesky_inverse(w.tril()).sum() : w.square().sum();
+  });
+  const auto estimator = make_forward_gradient({.name = "forward", .check_every = 1});
+  estimator->accumulate(loss, parameters, {.step = 0}, 1.0);
+  inverse = true;
+  EXPECT_EQ(error_code([&] { estimator->accumulate(loss, parameters, {.step = 1}, 1.0); }),
             "forward_ad.wrong_derivative");
 }
 

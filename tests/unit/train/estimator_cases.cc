@@ -88,7 +88,8 @@ Case lstm_case() {
 Case transformer_case() {
   struct Net : torch::nn::Module {
     torch::nn::TransformerEncoderLayer layer{
-        torch::nn::TransformerEncoderLayerOptions(8, 2).dim_feedforward(12).dropout(0.2)};
+        torch::nn::TransformerEncoderLayerOptions(8, 2).dim_feedforward(12).dropout(0.2).activation(
+            torch::kGELU)};
     torch::nn::Linear head{8, 3};
     Net() {
       register_module("layer", layer);

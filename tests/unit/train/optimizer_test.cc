@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+#include "tenfold/train/clip.h"
+#include "tenfold/train/schedule.h"
 #include "tests/unit/train/optimizer_cases.h"
 
 namespace tenfold::train {
@@ -82,6 +84,31 @@ TEST(Adam, FollowsAlgorithm1) {
                               [&](PlainParameter& p, const std::vector<double>& g, int t, double rate) {
                                 adam_equations(p, g, t, rate, 0.2, decoupled);
                               });
+  }
+}
+
+// The loop of docs/library.md on y = x A + b without noise: the least loss is 0.
+TEST(Optimizer, EveryOneFitsALinearModel) {
+  at::manual_seed(1);
+  const at::Tensor x = at::randn({64, 5}), y = x.matmul(at::randn({5, 3})) + at::randn({3});
+  for (const std::string& name : kAll) {
+    at::Tensor weight = at::full({5, 3}, 0.1).requires_grad_(true),
+               bias = at::zeros({3}).requires_grad_(true);
+    const std::vector<NamedParameter> parameters = {{"weight", weight}, {"bias", bias}};
+    const auto optimizer = make_optimizer({.name = name, .learning_rate = 0.1}, parameters);
+    const Schedule schedule({.name = "cosine", .warmup = 10}, 400);
+    double first = 0.0, last = 0.0;
+    for (std::int64_t step = 0; step < 400; ++step) {
+      for (const NamedParameter& parameter : parameters)
+        at::Tensor(parameter.value).mutable_grad() = at::Tensor();
+      const at::Tensor loss = (x.matmul(weight) + bias - y).pow(2).mean();
+      loss.backward();
+      clip_gradient_norm(parameters, 1.0);
+      optimizer->step(0.1 * schedule.factor(step));
+      last = loss.item<double>();
+      if (step == 0) first = last;
+    }
+    EXPECT_LT(last, 1e-3 * first) << name;
   }
 }
 

@@ -229,6 +229,7 @@
   // The same greedy placement as label_placement.cc: eight directions, growing distance, skip what finds no room.
   const DIRECTIONS = [[1, 0], [1, -1], [1, 1], [-1, 0], [-1, -1], [-1, 1], [0, -1], [0, 1]];
   const DISTANCES = [0, 12, 26, 44];
+  const FAR = [70, 100, 140];  // for what must stand
   const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
   function crosses(line, box) {
     const dx = line.x1 - line.x0, dy = line.y1 - line.y0;
@@ -254,21 +255,23 @@
     const left = dx > 0 ? x : dx < 0 ? x - label.width : x - label.width / 2;
     const top = dy > 0 ? y : dy < 0 ? y - label.height : y - label.height / 2;
     const line = { x0: label.x + dx * label.radius * scale, y0: label.y + dy * label.radius * scale, x1: x, y1: y };
-    return { box: { left, top, right: left + label.width, bottom: top + label.height }, line, leader: distance > 0 };
+    return { box: { left, top, right: left + label.width, bottom: top + label.height }, line, leader: distance > 0, far: distance >= FAR[0] };
   }
 
   function placeLabels(area, obstacles, strokes, labels) {
     const placed = [];
-    const hides = ({ box, line, leader }) =>
+    const hidesMark = ({ box }) => obstacles.some((obstacle) => overlap(box, obstacle));
+    const hidesLabel = ({ box, line, leader }) =>
       box.left < area.left || box.right > area.right || box.top < area.top || box.bottom > area.bottom ||
-      obstacles.some((obstacle) => overlap(box, obstacle)) ||
       placed.some((other) => overlap(box, other.box) || (leader && crosses(line, other.box)) ||
         (other.leader && (crosses(other.line, box) || (leader && meet(line, other.line)))));
-    for (const label of labels) {
+    for (const label of labels.sort((a, b) => b.mustStand - a.mustStand)) {
       const above = label.aboveFirst ? [[[0, -1], 0]] : [];
-      const tries = above.concat(DISTANCES.flatMap((distance) => DIRECTIONS.map((direction) => [direction, distance])));
-      const free = tries.map(([direction, distance]) => candidate(label, direction, distance)).filter((place) => !hides(place));
-      const found = free.find((place) => !strokes.some((stroke) => crosses(stroke, place.box))) || free[0];
+      const distances = label.mustStand ? DISTANCES.concat(FAR) : DISTANCES;
+      const tries = above.concat(distances.flatMap((distance) => DIRECTIONS.map((direction) => [direction, distance])));
+      const open = tries.map(([direction, distance]) => candidate(label, direction, distance)).filter((place) => !hidesLabel(place));
+      const free = open.filter((place) => !hidesMark(place));
+      const found = free.find((place) => !place.far && !strokes.some((stroke) => crosses(stroke, place.box))) || free[0] || (label.mustStand && open[0]);
       if (found) placed.push({ ...found, text: label.text });
     }
     return placed;
@@ -304,7 +307,7 @@
         if (!series.annotate[i]) return;
         const high = bars && series.high.length > 0 && series.y[i] >= 0;
         const y = high ? chart.scales.y.getPixelForValue(series.high[i]) : element.y;
-        labels.push({ text: series.labels[i], x: element.x, y, radius, width: ctx.measureText(series.labels[i]).width + 2, height: 14, aboveFirst: bars });
+        labels.push({ text: series.labels[i], x: element.x, y, radius, width: ctx.measureText(series.labels[i]).width + 2, height: 14, aboveFirst: bars, mustStand: series.mark === "stars" });
       });
     }
     ctx.textAlign = "left";

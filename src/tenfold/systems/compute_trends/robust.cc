@@ -67,6 +67,16 @@ double weighted_median_slope(std::span<const PairSlope> slopes, std::span<const 
   return at_lower;
 }
 
+void poll(const StopToken* stop) {
+  if (stop == nullptr || !stop->requested()) return;
+  throw Error(ErrorClass::kResource,
+              "trends.stopped",
+              {.what = "the bootstrap was stopped before its end",
+               .seen = "a stop request",
+               .wanted = "all resamples",
+               .remedy = "run it again, perhaps with fewer resamples"});
+}
+
 // Percentile interval of slope_of(counts) over resamples of the rows; resamples with one single date are redrawn.
 SlopeInterval resample_interval(std::span<const double> year,
                                 const ResampleOptions& options,
@@ -78,6 +88,7 @@ SlopeInterval resample_interval(std::span<const double> year,
   parallel_for(slopes.size(), 16, [&](std::size_t begin, std::size_t end) {
     std::vector<std::uint32_t> drawn(year.size()), counts(year.size());
     for (std::size_t k = begin; k < end; ++k) {
+      poll(options.stop);
       for (std::uint32_t attempt = 0;; ++attempt) {
         kernels::resample_indices(year.size(), {options.seed, attempt}, k, drawn);
         const auto differs = [&](std::uint32_t row) { return year[row] != year[drawn.front()]; };

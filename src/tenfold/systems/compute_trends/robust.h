@@ -18,6 +18,8 @@ struct ResampleOptions {
   std::size_t resamples = 0;  // 0: no interval
   std::uint64_t seed = 0;
   double confidence = 0.95;
+  const StopToken* stop =
+      nullptr;  // polled between chunks; stopping throws Error(kResource, "trends.stopped")
 };
 
 struct RobustReport {

@@ -15,6 +15,7 @@ struct OwnRun {
   std::string system;
   double decimal_year = 0.0;  // end of the run
   double flop = 0.0;          // counted, > 0
+  bool operator==(const OwnRun&) const = default;
 };
 
 // Throws Error(kFile) when it cannot be read, Error(kData, "run.bad_file") when it is not such a file.

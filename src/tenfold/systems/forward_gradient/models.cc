@@ -59,8 +59,12 @@ nn::Sequential cnn(const CnnOptions& options) {
   return model;
 }
 
+CnnOptions small_cnn_options() {
+  return {.channels = {16, 16, 32, 32}, .hidden = 128};
+}
+
 nn::Sequential small_cnn() {
-  return cnn({.channels = {16, 16, 32, 32}, .hidden = 128});
+  return cnn(small_cnn_options());
 }
 
 nn::Sequential paper_cnn() {

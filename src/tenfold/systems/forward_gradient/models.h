@@ -32,6 +32,7 @@ struct CnnOptions {
   std::int64_t classes = 10;
 };
 torch::nn::Sequential cnn(const CnnOptions& options);
+CnnOptions small_cnn_options();
 torch::nn::Sequential small_cnn();  // 16-16-32-32 channels, 1568-128-10
 torch::nn::Sequential paper_cnn();  // 64 channels, 3136-1024-10
 

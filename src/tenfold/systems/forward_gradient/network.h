@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The paper's networks (section 5 of arXiv 2202.08587) for pictures of any size, as ordinary torch::nn::Sequential.
+// The paper's networks (section 5 of arXiv 2202.08587) chosen by options, for data of any shape.
 #pragma once
 
 #include <torch/nn/modules/container/sequential.h>
@@ -24,13 +24,9 @@ struct NetworkOptions {
   }
 };
 
-// [B, C, H, W] -> [B, classes], logits.
-//   logistic   flatten, one linear layer
-//   mlp        flatten, `depth` hidden layers of `width` units with ReLU, one linear layer
-//   small_cnn  3x3 convolutions to 16, 16, 32, 32 channels with ReLU, 2x2 max-pooling after the second and the fourth, 128 units
-//   paper_cnn  the same with 64 channels and 1024 units
-// Weights and biases are LibTorch's own initial ones: uniform in +-1/sqrt(fan in). Throws Error(kConfig, "network.unknown") with the
-// nearest name, "network.too_small" for pictures below 4 x 4 and a convolutional network.
+// models.h's network for these inputs: [B, ...] -> [B, classes], logits. Initial weights are LibTorch's own: uniform in
+// +-1/sqrt(fan in). Throws Error(kConfig, "network.bad_shape") for a convolutional network and anything but square pictures, and what
+// make_model() throws for an unknown name.
 torch::nn::Sequential make_network(const NetworkOptions& options,
                                    const std::vector<std::int64_t>& input_shape,
                                    std::int64_t classes);

@@ -46,7 +46,10 @@ struct EvalOptions {
   void visit_fields(auto&& field) {
     field("path",
           path,
-          {.help = "folder of a training run, or a bundle", .positional = true, .required = true});
+          {.help = "folder of a training run, or a bundle",
+           .positional = true,
+           .required = true,
+           .file = config::FileUse::kRunFolder});
     field("split", split, {.help = "train, valid or test"});
   }
 };
@@ -57,7 +60,10 @@ struct ExportOptions {
   void visit_fields(auto&& field) {
     field("path",
           path,
-          {.help = "folder of a training run, or a bundle", .positional = true, .required = true});
+          {.help = "folder of a training run, or a bundle",
+           .positional = true,
+           .required = true,
+           .file = config::FileUse::kRunFolder});
   }
 };
 
@@ -138,7 +144,10 @@ systems::Verb make_export_verb(TrainableSystem<Options> trainable) {
 // train, eval, export.
 template <typename Options>
 std::vector<systems::Verb> make_verbs(TrainableSystem<Options> trainable) {
-  return {make_train_verb(trainable), make_eval_verb(trainable), make_export_verb(trainable)};
+  using systems::Served;
+  return {served_as(Served::kJob, make_train_verb(trainable)),
+          served_as(Served::kJob, make_eval_verb(trainable)),
+          served_as(Served::kJob, make_export_verb(trainable))};
 }
 
 }  // namespace tenfold::training

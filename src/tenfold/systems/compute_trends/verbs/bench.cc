@@ -29,7 +29,7 @@ struct BenchVerbOptions {
     field("resamples", resamples, {.help = "bootstrap resamples a repeat", .min = 1000, .max = 1e8});
     field("rows", rows, {.help = "rows of the table", .min = 3, .max = 100000});
     field("repeats", repeats, {.help = "timed repeats of each side", .min = 3, .max = 1000});
-    field("python", python, {.help = "interpreter that has NumPy"});
+    field("python", python, {.help = "interpreter that has NumPy", .file = config::FileUse::kRunProgram});
   }
 };
 

@@ -19,7 +19,11 @@ struct CheckVerbOptions {
   std::string severity = "note";
 
   void visit_fields(auto&& field) {
-    field("csv", csv, {.help = "table to check; the embedded one when left out", .positional = true});
+    field("csv",
+          csv,
+          {.help = "table to check; the embedded one when left out",
+           .positional = true,
+           .file = config::FileUse::kRead});
     field("columns",
           columns,
           {.help = "columns by hand: name=System,date=Published,flop=Compute,unit=petaFLOP"});

@@ -25,7 +25,7 @@ systems::System make_system() {
                   make_check_verb(),
                   make_six_nd_verb(),
                   make_export_verb(),
-                  make_bench_verb()};
+                  systems::served_as(systems::Served::kJob, make_bench_verb())};
   system.torch_verbs = {"flops"};
   system.presets = {{"demo", std::string(compute_trends_verbs::embedded::preset_demo())},
                     {"small", std::string(compute_trends_verbs::embedded::preset_small())},

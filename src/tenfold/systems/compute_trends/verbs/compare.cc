@@ -30,8 +30,12 @@ struct CompareVerbOptions {
   CompareVerbOptions() { filter.to = "2022-02-11"; }
 
   void visit_fields(auto&& field) {
-    field(
-        "csv", csv, {.help = "tables to set beside the embedded one", .positional = true, .required = true});
+    field("csv",
+          csv,
+          {.help = "tables to set beside the embedded one",
+           .positional = true,
+           .required = true,
+           .file = config::FileUse::kRead});
     field("columns", columns, {.help = "columns by hand, for all tables"});
     field("skip_bad", skip_bad, {.help = "list rows with errors instead of ending there"});
     filter.visit_fields(field);

@@ -96,8 +96,11 @@ systems::Outcome eras(const ErasVerbOptions& options, systems::Context& context)
     fits.rows.push_back(era_cells(era.title, *era.era));
     eras[era.key] = era_json(*era.era, columns);
   }
-  fits.notes.push_back("Low outliers: " + join(pick(columns.name, report.low), ", "));
-  fits.notes.push_back("Large-scale: " + join(pick(columns.name, report.large.rows), ", "));
+  const auto names = [&columns = columns](const std::vector<std::size_t>& rows) {
+    return rows.empty() ? std::string("none") : join(pick(columns.name, rows), ", ");
+  };
+  fits.notes.push_back("Low outliers: " + names(report.low));
+  fits.notes.push_back("Large-scale: " + names(report.large.rows));
   for (const Gap& gap : report.gaps) {
     fits.notes.push_back(fmt::format(
         "In {:.0f} the large-scale line lies {:.1f} OOM above the regular one.", gap.year, gap.oom));

@@ -42,7 +42,7 @@ struct ResampleField {
   std::int64_t resamples = 1000;
 
   void visit_fields(auto&& field) {
-    field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e7});
+    field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e7, .served_max = 1e5});
   }
 };
 

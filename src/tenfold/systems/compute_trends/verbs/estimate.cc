@@ -49,7 +49,8 @@ struct EstimateVerbOptions {
         "layers", layers, {.help = "layers of the network: \"conv2d 3x224x224 64 k7 s2; linear 4096 1000\""});
     field("layer_table",
           layer_table,
-          {.help = "CSV file with a column layer, and repeat and frozen if wanted"});
+          {.help = "CSV file with a column layer, and repeat and frozen if wanted",
+           .file = config::FileUse::kRead});
     field("examples", examples, {.help = "examples in the data set, for --forward-flop and --layers"});
     field("checkpointing", checkpointing, {.help = "activations are computed again in the backward pass"});
     field("elementwise", elementwise, {.help = "count elementwise layers too"});
@@ -67,7 +68,7 @@ struct EstimateVerbOptions {
     field("utilisation", utilisation, {.help = "share of the peak that is used; 0.15..0.6 when left out"});
     field("published", published, {.help = "publication date, for a processor that is not known"});
     field("finetune_tokens", finetune_tokens, {.help = "tokens of a fine-tuning stage, reported separately"});
-    field("samples", samples, {.help = "Monte-Carlo samples", .min = 100, .max = 1e7});
+    field("samples", samples, {.help = "Monte-Carlo samples", .min = 100, .max = 1e7, .served_max = 1e6});
     field("worked", worked, {.help = "print the worked examples instead"});
     field("list_chips", list_chips, {.help = "print the known processors instead"});
   }

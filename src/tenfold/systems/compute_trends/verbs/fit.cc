@@ -61,7 +61,7 @@ struct FitOptions {
     field("interval",
           interval,
           {.help = "percentiles, or bias-corrected and accelerated", .choices = {"percentile", "bca"}});
-    field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e8});
+    field("resamples", resamples, {.help = "bootstrap resamples", .min = 1, .max = 1e8, .served_max = 1e6});
     field("noise",
           noise,
           {.help = "sd of the noise of every estimate, added in each resample",
@@ -191,8 +191,9 @@ struct OtherLine {
   std::optional<double> standard_error;
 };
 
-OtherLine other_line(const FitOptions& options, const Columns& columns, std::uint64_t seed) {
-  const ResampleOptions resample{static_cast<std::size_t>(options.resamples), seed, options.confidence};
+OtherLine other_line(const FitOptions& options, const Columns& columns, const systems::Context& context) {
+  const ResampleOptions resample{
+      static_cast<std::size_t>(options.resamples), context.seed, options.confidence, context.stop};
   if (options.method == "theil-sen") {
     const RobustReport report = theil_sen(columns.year, columns.log10_flop, resample);
     return {report.line, report.slope_interval, std::nullopt};
@@ -299,7 +300,7 @@ systems::Outcome fit(const FitOptions& options, systems::Context& context) {
                      {}};
   if (options.method != "ols") {
     nlohmann::json ols = object;
-    put_other_line(object, text, other_line(options, columns, context.seed), line);
+    put_other_line(object, text, other_line(options, columns, context), line);
     rename_for_quantity(ols, quantity);
     object["ols"] = std::move(ols);
   }

@@ -26,7 +26,7 @@ struct NullVerbOptions {
     source.visit_fields(field);
     filter.visit_fields(field);
     rule.visit_fields(field);
-    field("simulations", simulations, {.help = "simulated tables", .min = 1, .max = 1e7});
+    field("simulations", simulations, {.help = "simulated tables", .min = 1, .max = 1e7, .served_max = 1e5});
     field("residual_noise",
           residual_noise,
           {.help = "noise around the one trend", .choices = {"both", "gaussian", "resampled-residuals"}});

@@ -2,6 +2,7 @@
 // `tenfold trends plot`: the paper's figure as SVG or PNG, with the user's own runs.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/error.h"
@@ -24,14 +25,22 @@ struct PlotOptions {
 
   void visit_fields(auto&& field) {
     eras.visit_fields(field);
+    field("file",
+          file,
+          {.help = "picture to write, .svg or .png; inside --out when that is given",
+           .affects_result = false,
+           .file = config::FileUse::kWrite});
     field(
-        "file",
-        file,
-        {.help = "picture to write, .svg or .png; inside --out when that is given", .affects_result = false});
-    field("run", run, {.help = "run.json of a training run to draw as a star"});
-    field("runs", runs, {.help = "folder whose runs/*/run.json are drawn as stars"});
-    field("width", width, {.help = "of the picture", .unit = "pixels", .min = 200, .max = 8000});
-    field("height", height, {.help = "of the picture", .unit = "pixels", .min = 150, .max = 8000});
+        "run", run, {.help = "run.json of a training run to draw as a star", .file = config::FileUse::kRead});
+    field("runs",
+          runs,
+          {.help = "folder whose runs/*/run.json are drawn as stars", .file = config::FileUse::kRuns});
+    field("width",
+          width,
+          {.help = "of the picture", .unit = "pixels", .min = 200, .max = 8000, .served_max = 4000});
+    field("height",
+          height,
+          {.help = "of the picture", .unit = "pixels", .min = 150, .max = 8000, .served_max = 4000});
   }
 };
 
@@ -51,7 +60,10 @@ systems::Outcome plot(const PlotOptions& options, systems::Context& context) {
                  .remedy = "correct --runs or leave it out"});
   }
   std::vector<std::string> warnings;
-  for (OwnRun& run : find_runs(options.runs, warnings)) runs.push_back(std::move(run));
+  for (OwnRun& run : find_runs(options.runs, warnings)) {
+    // A run named by --run may lie in the folder too.
+    if (std::find(runs.begin(), runs.end(), run) == runs.end()) runs.push_back(std::move(run));
+  }
   for (const std::string& warning : warnings) log::warning("{}", warning);
   const report::Chart chart = era_chart(selection.rows, eras, runs);
   const report::PictureSize size{static_cast<int>(options.width), static_cast<int>(options.height)};

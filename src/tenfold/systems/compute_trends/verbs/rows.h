@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tenfold/config/field.h"
 #include "tenfold/report/table.h"
 #include "tenfold/systems/compute_trends/bootstrap.h"
 #include "tenfold/systems/compute_trends/regression.h"
@@ -22,7 +23,11 @@ struct SourceOptions {
   bool skip_bad = false;
 
   void visit_fields(auto&& field) {
-    field("csv", csv, {.help = "table to read; the embedded 123 systems when left out", .positional = true});
+    field("csv",
+          csv,
+          {.help = "table to read; the embedded 123 systems when left out",
+           .positional = true,
+           .file = config::FileUse::kRead});
     field("columns",
           columns,
           {.help = "columns by hand: name=System,date=Published,flop=Compute,unit=petaFLOP"});

@@ -18,7 +18,12 @@ struct SixNdVerbOptions {
   bool epochs = true;
 
   void visit_fields(auto&& field) {
-    field("csv", csv, {.help = "table with parameters and data size", .positional = true, .required = true});
+    field("csv",
+          csv,
+          {.help = "table with parameters and data size",
+           .positional = true,
+           .required = true,
+           .file = config::FileUse::kRead});
     field("columns", columns, {.help = "columns by hand, see trends fit"});
     field("epochs", epochs, {.help = "multiply the data size by the epochs where the table lists them"});
   }

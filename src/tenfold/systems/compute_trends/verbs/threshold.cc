@@ -52,7 +52,8 @@ struct ThresholdOptions {
     field("file",
           file,
           {.help = "fan chart to draw, .svg or .png; inside --out when that is given",
-           .affects_result = false});
+           .affects_result = false,
+           .file = config::FileUse::kWrite});
   }
 };
 

@@ -33,14 +33,19 @@ struct DescendOptions {
     field("function",
           function,
           {.help = "test function", .choices = test_function_names(), .positional = true});
-    field(
-        "dimension", dimension, {.help = "dimension of rosenbrock and the quadratics", .min = 2, .max = 1e6});
+    field("dimension",
+          dimension,
+          {.help = "dimension of rosenbrock and the quadratics", .min = 2, .max = 1e6, .served_max = 1000});
     field("methods", methods, {.help = "any of gradient, gaussian, rademacher, sphere"});
     field("learning_rate", learning_rate, {.help = "step size eta_0", .min = 0.0, .max = 1e6});
     field("decay", decay, {.help = "k of eta_t = eta_0 exp(-k t)", .min = 0.0, .max = 1.0});
-    field("steps", steps, {.help = "steps of each run", .min = 1, .max = 1e9});
-    field("tangents", tangents, {.help = "forward gradients averaged a step", .min = 1, .max = 1e6});
-    field("runs", runs, {.help = "runs of each method, seeds in a row", .min = 1, .max = 1e6});
+    field("steps", steps, {.help = "steps of each run", .min = 1, .max = 1e9, .served_max = 1e6});
+    field("tangents",
+          tangents,
+          {.help = "forward gradients averaged a step", .min = 1, .max = 1e6, .served_max = 1000});
+    field("runs",
+          runs,
+          {.help = "runs of each method, seeds in a row", .min = 1, .max = 1e6, .served_max = 1000});
     field("start", start, {.help = "starting point; default: the usual one of the function"});
     field("points", points, {.help = "points of the first run's path in the result", .min = 1, .max = 1e5});
   }
@@ -60,12 +65,6 @@ MethodResult run_method(const TestFunction& function,
   // The exact gradient has no chance in it: one run says all.
   const std::int64_t runs = method == DescentMethod::kGradient ? 1 : options.runs;
   for (std::int64_t run = 0; run < runs; ++run) {
-    if (context.stop != nullptr && context.stop->requested()) {
-      throw Error(
-          ErrorClass::kResource,
-          "descend.stopped",
-          {.what = "stopped", .seen = fmt::format("{} of {} runs", run, runs), .remedy = "start again"});
-    }
     DescentReport report = descend(function,
                                    {.method = method,
                                     .learning_rate = options.learning_rate,
@@ -74,7 +73,8 @@ MethodResult run_method(const TestFunction& function,
                                     .tangents = options.tangents,
                                     .start = options.start,
                                     .seed = context.seed + static_cast<std::uint64_t>(run),
-                                    .keep_every = std::max<std::int64_t>(1, options.steps / options.points)});
+                                    .keep_every = std::max<std::int64_t>(1, options.steps / options.points),
+                                    .stop = context.stop});
     if (report.diverged) ++result.diverged;
     result.final_values.push_back(report.diverged ? std::numeric_limits<double>::infinity()
                                                   : report.final_value);

@@ -109,6 +109,13 @@ DescentReport descend(const TestFunction& function, const DescentOptions& option
   DescentReport report;
   report.path.push_back({0, function.value(x), x});
   for (std::int64_t step = 0; step < options.steps && !report.diverged; ++step) {
+    if (options.stop != nullptr && options.stop->requested()) {
+      throw Error(ErrorClass::kResource,
+                  "descend.stopped",
+                  {.what = "the descent was stopped before its end",
+                   .seen = fmt::format("{} of {} steps", step, options.steps),
+                   .remedy = "start again, perhaps with fewer steps"});
+    }
     estimate(function, options, x, generator, gradient);
     const double rate = options.learning_rate * std::exp(-options.decay * static_cast<double>(step));
     for (std::size_t i = 0; i < x.size(); ++i) x[i] -= rate * gradient[i];

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tenfold/base/stop.h"
 #include "tenfold/systems/forward_gradient/functions/test_function.h"
 
 namespace tenfold::forward_gradient {
@@ -25,7 +26,8 @@ struct DescentOptions {
   std::int64_t tangents = 1;  // forward gradients averaged a step
   std::vector<double> start;  // empty: the function's usual one
   std::uint64_t seed = 1;
-  std::int64_t keep_every = 1;  // points of the path that are kept; the last one always is
+  std::int64_t keep_every = 1;      // points of the path that are kept; the last one always is
+  const StopToken* stop = nullptr;  // polled each step; stopping throws Error(kResource, "descend.stopped")
 };
 
 struct DescentPoint {

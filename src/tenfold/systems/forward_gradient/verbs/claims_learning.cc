@@ -47,13 +47,14 @@ struct Method {
   std::vector<double> rates;
 };
 Method backprop() {
-  return {"backprop", {}, {0.3, 0.1, 0.03}};
+  return {"backprop", {}, {1.0, 0.3, 0.1, 0.03}};
 }
 Method activity() {
-  return {"activity", {.name = "activity"}, {0.1, 0.03, 0.01, 0.003, 0.001}};
+  return {"activity", {.name = "activity"}, {0.3, 0.1, 0.03, 0.01, 0.003, 0.001}};
 }
 Method weights(const std::string& direction) {
-  return {direction, {.name = "forward", .direction = direction}, {1e-2, 3e-3, 1e-3, 3e-4, 1e-4}};
+  // The best rate falls with the number of parameters: wide enough for 1e2 to 1e6 of them.
+  return {direction, {.name = "forward", .direction = direction}, {1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4}};
 }
 
 struct Setting {

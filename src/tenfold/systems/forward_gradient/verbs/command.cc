@@ -9,8 +9,9 @@ void add_torch_verbs(systems::System& system) {
   for (systems::Verb& verb : training::make_verbs(trainable_system())) {
     system.verbs.push_back(std::move(verb));
   }
-  system.verbs.push_back(make_directional_verb());
+  system.verbs.push_back(served_as(systems::Served::kJob, make_directional_verb()));
   system.claims = make_claims();
+  system.demo = make_demo_section;
 }
 
 }  // namespace tenfold::forward_gradient
