@@ -147,7 +147,7 @@ TEST(Resume, ThePlateauScheduleAndSeveralStopsLoseNothing) {
 TEST(Resume, TwentyKillsAtRandomMomentsLoseNothing) {
   const TemporaryFolder folder;
   const std::vector<std::string> arguments = {
-      "steps=600", "save_every=1", "dropout=0.2", "ema_decay=0.9", "optimizer.name=adam"};
+      "steps=2000", "save_every=1", "dropout=0.2", "ema_decay=0.9", "optimizer.name=adam"};
   run_to_end(folder / "whole", arguments);
   random::Generator draws(2024, 7);
   CheckpointFolder checkpoints(real_file_system(), folder / "parts" / "checkpoints");
@@ -170,8 +170,8 @@ TEST(Resume, TwentyKillsAtRandomMomentsLoseNothing) {
     last = checkpoint->step;
   }
   EXPECT_GT(last, 20u);
-  EXPECT_THAT(run_to_end(folder / "parts", arguments), ::testing::HasSubstr("to 600"));
-  expect_same_run(folder / "whole", folder / "parts", "step-000000000600");
+  EXPECT_THAT(run_to_end(folder / "parts", arguments), ::testing::HasSubstr("to 2000"));
+  expect_same_run(folder / "whole", folder / "parts", "step-000000002000");
   // Nothing of the killed processes is left behind.
   for (const auto& entry : std::filesystem::directory_iterator(folder / "parts" / "checkpoints")) {
     EXPECT_THAT(entry.path().filename().string(), ::testing::Not(::testing::StartsWith(".")));
