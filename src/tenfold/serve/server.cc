@@ -388,7 +388,7 @@ ServeEnd Server::drain_until(Clock::time_point end, bool wait) {
   jobs_end.join();
   state.http->stop();
   state.end = {state.metrics.answered(), state.http->lost(), !(calls && streams && models)};
-  if (state.end.lost > 0)
+  if (wait && state.end.lost > 0)
     log::warning("serve: {} accepted requests were not answered in time", state.end.lost);
   if (state.end.stuck) log::warning("serve: a call does not end though it was told to stop");
   return state.end;

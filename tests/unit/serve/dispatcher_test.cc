@@ -48,10 +48,9 @@ class Workshop {
                                        const std::string& group = "g") {
     auto exchange = std::make_shared<FakeExchange>("/x", "", client);
     exchange->limit_deadline(Clock::now() + deadline);
-    dispatcher.submit(
-        exchange, group, 1, std::make_unique<CallJob>(exchange, [](const ExchangePtr& waiting) {
-          waiting->respond({200, "text/plain", "done", {}});
-        }));
+    dispatcher.submit(exchange, group, 1, std::make_unique<CallJob>(exchange, [](const ExchangePtr& waiting) {
+                        waiting->respond({200, "text/plain", "done", {}});
+                      }));
     return exchange;
   }
   // A job that holds the worker until the gate opens.

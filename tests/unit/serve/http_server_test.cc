@@ -299,32 +299,51 @@ TEST(HttpServer, SpreadsConnectionsOverIoThreads) {
   EXPECT_EQ(threads.size(), 3u);
 }
 
-// Each accept happens while the server is told to stop; before, a connection that began after the others had been closed
-// kept stop() waiting until it was idle for too long.
-TEST(HttpServer, StopsWhileConnectionsArrive) {
-  std::atomic<bool> over{false};
-  std::atomic<std::uint16_t> port{0};
-  std::thread caller([&] {
-    std::vector<std::unique_ptr<HttpClient>> clients;
-    while (!over) {
-      if (port == 0) continue;
-      clients.push_back(std::make_unique<HttpClient>(port.load()));
-      if (clients.size() > 40) clients.clear();
-    }
-  });
-  for (int round = 0; round < 30; ++round) {
-    HttpOptions options;
-    options.io_threads = 3;
-    options.limits.idle = 3600.0;
-    HttpServer server(
-        options, [](const Request&) { return HeadVerdict{}; }, describe_request);
-    server.start();
-    port = server.port();
-    EXPECT_TRUE(eventually([&] { return server.open_connections() > 2; }));
-    server.stop();
+class GateObserver final : public HttpObserver {
+ public:
+  void connections_changed(int by) override {
+    if (by > 0 && ++begun == 3) gate.pass();
   }
-  over = true;
-  caller.join();
+  std::atomic<int> begun{0};
+  Gate gate;
+};
+
+// Two loops: connections 1 and 3 live in the first, which also accepts, 2 and 4 in the second. The fourth has been accepted
+// and not begun when the second loop closes its connections.
+TEST(HttpServer, StopClosesAConnectionThatIsBeingAccepted) {
+  GateObserver observer;
+  Gate handler;
+  HttpOptions options;
+  options.io_threads = 2;
+  options.limits.idle = 3600.0;
+  HttpServer server(
+      options,
+      [](const Request&) { return HeadVerdict{}; },
+      [&](const ExchangePtr& exchange) {
+        handler.pass();
+        describe_request(exchange);
+      },
+      &observer);
+  server.start();
+  HttpClient first(server.port()), second(server.port());
+  EXPECT_EQ(first.get("/").status + second.get("/").status, 400);
+  handler.close();
+  observer.gate.close();
+  first.send(HttpClient::format("GET", "/wait"));
+  ASSERT_TRUE(eventually([&] { return handler.waiting() == 1; }));
+  HttpClient third(server.port()), fourth(server.port());
+  handler.open();
+  ASSERT_TRUE(eventually([&] { return observer.gate.waiting() == 1; }));
+  std::atomic<bool> stopped{false};
+  std::thread stopper([&] {
+    server.stop();
+    stopped = true;
+  });
+  EXPECT_TRUE(second.at_end());
+  observer.gate.open();
+  EXPECT_TRUE(eventually([&] { return stopped.load(); }, std::chrono::seconds(5)));
+  fourth.close();
+  stopper.join();
 }
 
 TEST(HttpServer, CountsTheRequestsThatAreCutOff) {
