@@ -51,7 +51,7 @@ fuzz: ## run each libFuzzer harness for FUZZ_SECONDS
 tidy: ## clang-tidy on the torch-free part, warnings are errors
 	@packaging/install-dependencies.sh build dev
 	@$(MAKE) --no-print-directory build/tidy/build.ninja
-	@$(step) "clang-tidy" ninja -C build/tidy -j $(JOBS)
+	@$(step) "clang-tidy" ninja -C build/tidy -j $(JOBS) -k 0
 
 coverage: ## line coverage of base, config, io, report and serve; fails below 90 %
 	@packaging/install-dependencies.sh build test dev

@@ -31,7 +31,7 @@ def render(data, name):
     lines = [
         f"# Results: {data['systems'][0]['system']}",
         "",
-        f"Made by `tenfold reproduce {name} --budget {data['budget']} --json > docs/results/{name}.json`, version {data['version']},",
+        f"Made by `tenfold reproduce {data['systems'][0]['system']} --budget {data['budget']} --json > docs/results/{name}.json`, version {data['version']},",
         f"revision {data['revision']}, on {machine['cpu']} ({', '.join(machine['features'])}) with {machine['threads']} threads.",
         "This page is rendered from that file by `tools/render_results.py docs/results`.",
         "",

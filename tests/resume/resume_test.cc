@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The promise of docs/training.md: a run that was stopped, killed or out of disk continues, in a new process, to the bytes of
 // the run that was not.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -144,16 +146,24 @@ TEST(Resume, ThePlateauScheduleAndSeveralStopsLoseNothing) {
   expect_same_run(folder / "whole", folder / "parts", "step-000000000040");
 }
 
-TEST(Resume, TwentyKillsAtRandomMomentsLoseNothing) {
+// 20, or TENFOLD_KILLS for a longer trial.
+int wanted_kills() {
+  const char* text = std::getenv("TENFOLD_KILLS");
+  return text ? std::max(1, std::atoi(text)) : 20;
+}
+
+TEST(Resume, KillsAtRandomMomentsLoseNothing) {
   const TemporaryFolder folder;
+  const int wanted = wanted_kills();
+  const std::string steps = std::to_string(100 * wanted);  // more than a fast machine takes between the kills
   const std::vector<std::string> arguments = {
-      "steps=2000", "save_every=1", "dropout=0.2", "ema_decay=0.9", "optimizer.name=adam"};
+      "steps=" + steps, "save_every=1", "dropout=0.2", "ema_decay=0.9", "optimizer.name=adam"};
   run_to_end(folder / "whole", arguments);
   random::Generator draws(2024, 7);
   CheckpointFolder checkpoints(real_file_system(), folder / "parts" / "checkpoints");
   std::uint64_t last = 0;
   int kills = 0;
-  while (kills < 20) {
+  while (kills < wanted) {
     Child child(folder / "parts", arguments);
     child.wait_for_training();
     ::usleep(draws.below(50'000));
@@ -170,8 +180,8 @@ TEST(Resume, TwentyKillsAtRandomMomentsLoseNothing) {
     last = checkpoint->step;
   }
   EXPECT_GT(last, 20u);
-  EXPECT_THAT(run_to_end(folder / "parts", arguments), ::testing::HasSubstr("to 2000"));
-  expect_same_run(folder / "whole", folder / "parts", "step-000000002000");
+  EXPECT_THAT(run_to_end(folder / "parts", arguments), ::testing::HasSubstr("to " + steps));
+  expect_same_run(folder / "whole", folder / "parts", fmt::format("step-{:012}", 100 * wanted));
   // Nothing of the killed processes is left behind.
   for (const auto& entry : std::filesystem::directory_iterator(folder / "parts" / "checkpoints")) {
     EXPECT_THAT(entry.path().filename().string(), ::testing::Not(::testing::StartsWith(".")));

@@ -186,7 +186,7 @@ std::string master_address(const VariableLookup& lookup, const Source& source, c
   if (is_set(lookup, "MASTER_ADDR")) return *lookup("MASTER_ADDR");
   if (&source != &kExplicit && found.local_world_size == found.world_size) return "127.0.0.1";
   if (&source == &kSlurm) {
-    const std::string host =
+    std::string host =
         first_slurm_host(lookup("SLURM_STEP_NODELIST").value_or(lookup("SLURM_JOB_NODELIST").value_or("")));
     if (!host.empty()) return host;
   }

@@ -61,8 +61,8 @@ void fill_curve(const train::TrainReport& report, ExperimentReport& result) {
   for (const train::LogRow& row : report.log) {
     const auto loss = row.figures.find("train/loss");
     if (loss == row.figures.end()) continue;
-    const auto time = row.figures.find("seconds");
-    if (time != row.figures.end()) seconds = time->second;
+    const auto time = row.time.find("seconds");
+    if (time != row.time.end()) seconds = time->second;
     result.curve.push_back({static_cast<std::int64_t>(row.step), loss->second, seconds});
   }
   const std::size_t tail = std::max<std::size_t>(1, result.curve.size() / 10);

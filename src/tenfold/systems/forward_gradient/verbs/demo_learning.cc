@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Charts on learning: the same small networks trained with different gradients.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "tenfold/base/error.h"
+#include "tenfold/report/table.h"
+#include "tenfold/systems/forward_gradient/experiment.h"
+#include "tenfold/systems/forward_gradient/verbs/demo_charts.h"
+#include "tenfold/systems/forward_gradient/verbs/verbs.h"
+
+namespace tenfold::forward_gradient {
+namespace {
+
+constexpr std::int64_t kSteps = 800;
+
+// Rates of the full experiment (docs/results/forward_gradient.md), so that the demo need not tune.
+struct DemoMethod {
+  const char* label;
+  train::GradientOptions gradient;
+  double learning_rate;
+};
+std::vector<DemoMethod> methods() {
+  return {{"backpropagation", {}, 0.1},
+          {"forward, activities perturbed", {.name = "activity"}, 0.03},
+          {"forward, weights perturbed (the paper's)", {.name = "forward", .direction = "gaussian"}, 3e-4}};
+}
+
+ExperimentReport run_method(const DemoMethod& method,
+                            const data::DataSplits& data,
+                            const systems::Context& context) {
+  ExperimentOptions options;
+  options.method = method.label;
+  options.network.model = "logistic";
+  options.gradient = method.gradient;
+  options.steps = kSteps;
+  options.learning_rate = method.learning_rate;
+  options.log_every = 20;
+  options.seed = context.seed;
+  options.stop = context.stop;
+  return run_experiment(data, options);
+}
+
+}  // namespace
+
+systems::Measurement measure_claim(const std::string& id, systems::Context& context) {
+  for (const systems::Claim& claim : make_claims()) {
+    if (claim.id == id) {
+      return claim.measure({.seed = context.seed,
+                            .budget = systems::Budget::kQuick,
+                            .stop = context.stop,
+                            .progress = context.progress});
+    }
+  }
+  throw Error(ErrorClass::kInternal,
+              "forward_gradient.no_such_claim",
+              {.what = "the demo shows a claim that is not there",
+               .seen = id,
+               .wanted = "a claim of make_claims()",
+               .remedy = "report this defect"});
+}
+
+std::vector<report::Block> learning_blocks(systems::Context& context) {
+  report::Chart steps{
+      .id = "forward-gradient-learning",
+      .title = "Logistic regression on Fashion-MNIST",
+      .caption =
+          "Cross entropy of the batch, every 20 steps. The same model and data; only the way to "
+          "get the gradient differs.",
+      .x = {.title = "step"},
+      .y = {.title = "loss", .logarithmic = true}};
+  report::Chart time = steps;
+  time.id = "forward-gradient-learning-time";
+  time.title = "The same runs against the clock";
+  time.caption = "A forward gradient saves a backward pass, not the many more steps it needs.";
+  time.x = {.title = "wall time [s]"};
+  report::Table table{
+      fmt::format("After {} steps of 64 pictures", kSteps),
+      {"gradient", "learning rate", "test accuracy", "CPU time [s]"},
+      {},
+      {"7,850 parameters. `tenfold reproduce forward-gradient` tunes every rate and runs three seeds."}};
+  const data::DataSplits data = experiment_data({.path = "fashion-mnist"});
+  for (const DemoMethod& method : methods()) {
+    context.progress(fmt::format("demo: {}", method.label));
+    const ExperimentReport report = run_method(method, data, context);
+    report::Series by_step{.name = method.label}, by_time{.name = method.label};
+    for (const CurvePoint& point : report.curve) {
+      by_step.x.push_back(static_cast<double>(point.step));
+      by_time.x.push_back(point.seconds);
+      by_step.y.push_back(point.loss);
+      by_time.y.push_back(point.loss);
+    }
+    steps.series.push_back(std::move(by_step));
+    time.series.push_back(std::move(by_time));
+    table.rows.push_back({method.label,
+                          report::format_number(method.learning_rate),
+                          fmt::format("{:.1f} %", 100.0 * report.test_accuracy),
+                          fmt::format("{:.2f}", report.cpu_seconds)});
+  }
+  return {std::move(steps), std::move(time), std::move(table)};
+}
+
+report::Chart gap_chart(systems::Context& context) {
+  const systems::Measurement figures = measure_claim("gap_grows_with_parameters", context);
+  report::Chart chart{
+      .id = "forward-gradient-gap",
+      .title = "Behind backpropagation, by the number of parameters",
+      .caption =
+          "Test accuracy lost after 120 steps, every rate tuned, one seed. Weight perturbation asks one "
+          "number about all parameters; activity perturbation about the units only.",
+      .x = {.title = "parameters", .logarithmic = true},
+      .y = {.title = "points behind backpropagation", .min = 0.0}};
+  const std::pair<const char*, std::string> kinds[] = {{"weights perturbed", "gap_at_"},
+                                                       {"activities perturbed", "gap_of_activity_at_"}};
+  for (const auto& [label, prefix] : kinds) {
+    std::vector<std::pair<double, double>> points;
+    for (const auto& [name, value] : figures) {
+      if (name.starts_with(prefix))
+        points.emplace_back(std::stod(name.substr(prefix.size())), std::max(value, 0.0));
+    }
+    std::sort(points.begin(), points.end());
+    report::Series line{.name = label};
+    for (const auto& [parameters, gap] : points) {
+      line.x.push_back(parameters);
+      line.y.push_back(gap);
+    }
+    chart.series.push_back(std::move(line));
+  }
+  return chart;
+}
+
+report::Table perturbed_table(systems::Context& context) {
+  const systems::Measurement plain = measure_claim("activity_beats_weights", context);
+  const systems::Measurement local = measure_claim("local_losses_help", context);
+  const auto percent = [](double value) { return fmt::format("{:.1f} %", value); };
+  return {
+      "What is perturbed: 200 steps, 256 units a layer",
+      {"gradient", "hidden layers", "test accuracy"},
+      {{"weights, signs", "2", percent(plain.at("accuracy_rademacher"))},
+       {"weights, rank one", "2", percent(plain.at("accuracy_rank1"))},
+       {"activities", "2", percent(plain.at("accuracy_activity"))},
+       {"activities", "3", percent(local.at("accuracy_activity"))},
+       {"activities, a loss for each layer", "3", percent(local.at("local_accuracy_activity"))},
+       {"backpropagation, a loss for each layer", "3", percent(local.at("local_accuracy_backprop"))}},
+      {"Every rate tuned on validation data; one seed. The published results have three and more steps."}};
+}
+
+}  // namespace tenfold::forward_gradient
