@@ -130,7 +130,8 @@ void parallel_for(std::size_t count,
       }
     }
   };
-#ifdef _OPENMP
+// The thread sanitizer does not see libgomp's barriers and would call every loop a race.
+#if defined(_OPENMP) && !defined(__SANITIZE_THREAD__)
 #pragma omp parallel num_threads(workers)
   work();
 #else
