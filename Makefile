@@ -53,7 +53,7 @@ tidy: ## clang-tidy on the torch-free part, warnings are errors
 	@$(MAKE) --no-print-directory build/tidy/build.ninja
 	@$(step) "clang-tidy" ninja -C build/tidy -j $(JOBS) -k 0
 
-coverage: ## line coverage of base, config, io and report; fails below 90 %
+coverage: ## line coverage of base, config, io, report and serve; fails below 90 %
 	@packaging/install-dependencies.sh build test dev
 	@$(MAKE) --no-print-directory build/coverage/build.ninja
 	@$(step) "coverage" tools/coverage.sh build/coverage $(JOBS)

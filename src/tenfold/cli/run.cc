@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -216,10 +217,7 @@ int run_words(const Program& program, const std::vector<std::string>& words) {
   return run_verb(program, selection, arguments, call);
 }
 
-}  // namespace
-
-int run(const Program& program, int argc, const char* const* argv) {
-  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+int run_and_report(const Program& program, const std::vector<std::string>& words) {
   const std::span<const std::string> own = own_words(words);
   const bool json = std::find(own.begin(), own.end(), "--json") != own.end();
   try {
@@ -239,6 +237,17 @@ int run(const Program& program, int argc, const char* const* argv) {
               {.what = failure.what(), .remedy = "this is a bug of tenfold: please report it"}),
         json);
   }
+}
+
+}  // namespace
+
+int run(const Program& program, int argc, const char* const* argv) {
+  const int code = run_and_report(program, {argv + std::min(argc, 1), argv + argc});
+  if (must_leave_at_once()) {
+    std::fflush(nullptr);
+    std::_Exit(code);
+  }
+  return code;
 }
 
 }  // namespace tenfold::cli

@@ -7,6 +7,7 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/cli/commands.h"
+#include "tenfold/cli/signals.h"
 #include "tenfold/serve/server.h"
 
 namespace tenfold::cli {
@@ -50,9 +51,13 @@ systems::Outcome run_server(const Program& program, serve::ServeOptions options,
   server.start(context.progress);
   const std::string url = server.url();
   context.progress(fmt::format("serving {} (stop with Ctrl-C)", url));
-  const std::uint64_t answered = server.run(*context.stop);
-  return systems::make_outcome({{"url", url}, {"requests", answered}},
-                               fmt::format("{} stopped after {} requests", url, answered));
+  const serve::ServeEnd end = server.run(*context.stop);
+  if (end.stuck) leave_at_once();
+  std::string text = fmt::format("{} stopped after {} requests", url, end.answered);
+  if (end.lost > 0) text += fmt::format("; {} had no answer when the time of --drain was over", end.lost);
+  return systems::make_outcome({{"url", url}, {"requests", end.answered}, {"lost", end.lost}},
+                               std::move(text),
+                               end.lost > 0 ? static_cast<int>(ErrorClass::kResource) : 0);
 }
 
 }  // namespace

@@ -4,11 +4,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
+
 namespace tenfold::cli {
 namespace {
 
 StopToken stop_token;
 volatile sig_atomic_t first_signal = 0;
+std::atomic<bool> leaving{false};
 
 extern "C" void on_stop_signal(int signal) {
   // Only async-signal-safe calls here: an atomic store and _exit.
@@ -31,6 +34,14 @@ const StopToken& install_signal_handlers() {
 
 int stop_signal() {
   return first_signal;
+}
+
+void leave_at_once() {
+  leaving = true;
+}
+
+bool must_leave_at_once() {
+  return leaving;
 }
 
 }  // namespace tenfold::cli

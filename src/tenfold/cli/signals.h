@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SIGINT and SIGTERM become a stop request; the second one ends the program at once. Only the program installs this.
+// How the program ends early: SIGINT and SIGTERM become a stop request, the second one ends it at once. Only the program
+// installs this.
 #pragma once
 
 #include "tenfold/base/stop.h"
@@ -11,5 +12,9 @@ const StopToken& install_signal_handlers();
 
 // The signal that came first; 0 when none came.
 int stop_signal();
+
+// For a verb whose threads cannot be joined: after its result is printed, the program ends without destructors.
+void leave_at_once();
+bool must_leave_at_once();
 
 }  // namespace tenfold::cli

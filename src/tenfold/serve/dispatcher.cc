@@ -42,6 +42,7 @@ HttpError stopping() {
 
 Dispatcher::Dispatcher(Options options, Runner run)
     : options_(options), run_(std::move(run)), queue_(options.queue) {
+  alive_ = static_cast<std::size_t>(options_.workers);
   for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -104,6 +105,13 @@ void Dispatcher::take_back(std::uint64_t id) {
 }
 
 void Dispatcher::work() {
+  run_queue();
+  const std::lock_guard lock(mutex_);
+  --alive_;
+  ended_.notify_all();
+}
+
+void Dispatcher::run_queue() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     BatchQueue::Taken taken = queue_.take(Clock::now(), draining_);
@@ -159,7 +167,7 @@ void Dispatcher::drain() {
   wake_.notify_all();
 }
 
-void Dispatcher::stop() {
+bool Dispatcher::stop(Clock::time_point until) {
   std::vector<Ticket> rest;
   {
     const std::lock_guard lock(mutex_);
@@ -169,8 +177,18 @@ void Dispatcher::stop() {
   }
   wake_.notify_all();
   for (Ticket& ticket : rest) ticket.job->refuse(stopping());
+  {
+    std::unique_lock lock(mutex_);
+    const auto over = [this] { return alive_ == 0; };
+    if (until == Clock::time_point::max()) {
+      ended_.wait(lock, over);
+    } else if (!ended_.wait_until(lock, until, over)) {
+      return false;
+    }
+  }
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  return true;
 }
 
 }  // namespace tenfold::serve

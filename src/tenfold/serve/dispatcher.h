@@ -48,11 +48,13 @@ class Dispatcher {
   std::size_t running() const;  // batches
   // No more waiting for company; what is queued still runs.
   void drain();
-  // Refuses what is queued with 503 "serve.stopping" and joins the workers after their batch.
-  void stop();
+  // Refuses what is queued with 503 "serve.stopping" and joins the workers after their batch. False when a batch is not over
+  // at `until`: its worker goes on, and the dispatcher must live as long.
+  bool stop(Clock::time_point until = Clock::time_point::max());
 
  private:
   void work();
+  void run_queue();
   void run_batch(std::vector<Ticket> batch);
   void take_back(std::uint64_t id);
   void changed(std::size_t length);
@@ -65,6 +67,8 @@ class Dispatcher {
   BatchQueue queue_;
   std::uint64_t next_id_ = 1;
   std::size_t running_ = 0;
+  std::size_t alive_ = 0;  // workers
+  std::condition_variable ended_;
   bool draining_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

@@ -120,13 +120,17 @@ class HttpServer {
   void start();
   std::uint16_t port() const;  // after start()
 
-  // Accepts what had been connected already, then no more. Requests that arrive on open connections are still answered,
-  // with "Connection: close"; connections that stay silent for `grace` are closed.
+  // Takes no new connections, accepts those that clients have made already and closes the listener; only then do answers
+  // say "Connection: close", so that a client that comes again is refused instead of cut off. Requests that arrive on open
+  // connections are still answered; connections that stay silent for `grace` are closed.
   void drain(Clock::duration grace);
   int open_connections() const;  // without those that have had their last answer
-  // Closes all connections; requests in work are told to stop.
+  bool is_drained() const;       // after drain(): nobody listens, and no connection is open
+  // Closes all connections, also those that are being accepted; requests in work are told to stop. Returns when that is
+  // done. Not for handlers.
   void close_all();
-  // close_all(), then joins the threads. Whoever answers requests must have ended before.
+  int lost() const;  // accepted requests that close_all() left without their whole answer
+  // close_all(), then joins the threads. Answers that come later are dropped.
   void stop();
 
  private:

@@ -84,6 +84,7 @@ void SessionStream::close() {
 void SessionStream::wake() {
   if (woken_) return;
   woken_ = true;
+  if (session_->shared().stopped) return;
   boost::asio::post(session_->executor(), [session = session_] { session->pump_stream(); });
 }
 
@@ -114,7 +115,7 @@ SessionExchange::SessionExchange(std::shared_ptr<Session> session, Request reque
       deadline_(request_.deadline.time_since_epoch().count()) {}
 
 SessionExchange::~SessionExchange() {
-  if (answered_.exchange(true)) return;
+  if (answered_.exchange(true) || session_->shared().stopped) return;
   Response response = error_response(
       Error(ErrorClass::kInternal, "internal.no_answer", {.what = "the server gave no answer"}),
       request_.path);
@@ -124,7 +125,7 @@ SessionExchange::~SessionExchange() {
 }
 
 void SessionExchange::respond(Response response) {
-  if (answered_.exchange(true)) return;
+  if (answered_.exchange(true) || session_->shared().stopped) return;
   boost::asio::dispatch(session_->executor(),
                         [self = shared_from_this(), answer = std::move(response)]() mutable {
                           self->session_->answer(self, std::move(answer));
@@ -142,7 +143,7 @@ std::shared_ptr<EventStream> SessionExchange::stream() {
                            request_.path));
     return nullptr;
   }
-  if (answered_.exchange(true)) return nullptr;
+  if (answered_.exchange(true) || shared.stopped) return nullptr;
   auto stream = std::make_shared<SessionStream>(session_);
   boost::asio::dispatch(session_->executor(),
                         [self = shared_from_this(), stream] { self->session_->begin_stream(self, stream); });
@@ -150,7 +151,7 @@ std::shared_ptr<EventStream> SessionExchange::stream() {
 }
 
 void SessionExchange::limit_deadline(Clock::time_point when) {
-  if (when >= deadline()) return;
+  if (when >= deadline() || session_->shared().stopped) return;
   deadline_ = when.time_since_epoch().count();
   boost::asio::dispatch(session_->executor(),
                         [self = shared_from_this(), when] { self->session_->limit_deadline(self, when); });

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listens, counts connections and spreads them over the io threads.
 #include <fmt/format.h>
+#include <linux/filter.h>
+#include <sys/socket.h>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
+#include <latch>
 #include <thread>
 
 #include "tenfold/base/log.h"
@@ -20,6 +23,22 @@ using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
 constexpr int kBacklog = 512;
 constexpr int kMostRefusals = 64;  // connections beyond the limit that are told so at the same time
 constexpr Clock::duration kAcceptPause = std::chrono::milliseconds(50);
+constexpr Clock::duration kHandshakes =
+    std::chrono::milliseconds(50);  // for those begun before the end of listening
+
+// Closing a listener resets the connections that wait in it. So first the system is told to drop every packet that would
+// begin a new one (its client tries again and is refused); what has begun is still completed and accepted.
+void drop_new_handshakes(int listener) {
+  constexpr std::uint32_t kFlagsByte = 13;  // of the TCP header (RFC 9293, section 3.1)
+  constexpr std::uint32_t kSyn = 0x02;
+  sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsByte),
+                        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, kSyn, 0, 1),
+                        BPF_STMT(BPF_RET | BPF_K, 0),
+                        BPF_STMT(BPF_RET | BPF_K, 0xffffffff)};
+  const sock_fprog program{static_cast<unsigned short>(std::size(code)), code};
+  if (::setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+    log::debug("serve: the system takes no filter; a connection made at this moment may be reset");
+}
 
 void run_loop(asio::io_context& context) {
   while (true) {
@@ -40,19 +59,21 @@ struct HttpServer::State {
       loops.push_back(std::make_shared<IoLoop>());
     acceptor = std::make_unique<Acceptor>(loops[0]->context);
     pause = std::make_unique<Timer>(loops[0]->context.get_executor());
+    last_call = std::make_unique<Timer>(loops[0]->context.get_executor());
   }
 
   void listen();
   void accept();
   void take(Socket socket, const std::shared_ptr<IoLoop>& loop);
   void accept_what_waits();
+  void end_listening(Clock::duration grace);
 
   std::shared_ptr<HttpShared> shared;
   std::vector<std::shared_ptr<IoLoop>> loops;
   std::vector<asio::executor_work_guard<Executor>> guards;
   std::vector<std::thread> threads;
   std::unique_ptr<Acceptor> acceptor;
-  std::unique_ptr<Timer> pause;
+  std::unique_ptr<Timer> pause, last_call;
   std::size_t next_loop = 0;
   std::uint16_t port = 0;
 };
@@ -129,6 +150,17 @@ void HttpServer::State::accept_what_waits() {
   pause->cancel();
 }
 
+void HttpServer::State::end_listening(Clock::duration grace) {
+  accept_what_waits();
+  shared->drain_grace = grace.count();
+  shared->draining = true;
+  for (const auto& loop : loops) {
+    asio::post(loop->context, [loop, grace] {
+      for (Session* session : loop->sessions) session->drain(grace);
+    });
+  }
+}
+
 HttpServer::HttpServer(HttpOptions options, HeadCheck check, Handler handler, HttpObserver* observer) {
   std::string fixed;
   for (const auto& [name, value] : options.headers) fixed += name + ": " + value + "\r\n";
@@ -165,29 +197,43 @@ int HttpServer::open_connections() const {
 }
 
 void HttpServer::drain(Clock::duration grace) {
-  state_->shared->draining = true;
-  asio::post(state_->loops[0]->context, [this, grace] {
-    state_->accept_what_waits();
-    for (const auto& loop : state_->loops) {
-      asio::post(loop->context, [loop, grace] {
-        for (Session* session : loop->sessions) session->drain(grace);
-      });
-    }
+  asio::post(state_->loops[0]->context, [state = state_.get(), grace] {
+    if (!state->acceptor->is_open()) return state->end_listening(grace);
+    drop_new_handshakes(state->acceptor->native_handle());
+    state->last_call->expires_after(kHandshakes);
+    state->last_call->async_wait([state, grace](const error_code& stopped) {
+      if (!stopped) state->end_listening(grace);
+    });
   });
 }
 
+bool HttpServer::is_drained() const {
+  return state_->shared->draining && open_connections() == 0;
+}
+
+int HttpServer::lost() const {
+  return state_->shared->lost;
+}
+
 void HttpServer::close_all() {
+  if (state_->threads.empty()) return;
+  // Set first: a connection that begins after its loop has closed the others sees it.
+  state_->shared->closing = true;
   asio::post(state_->loops[0]->context, [state = state_.get()] {
     error_code ignored;
     state->acceptor->close(ignored);
     state->pause->cancel();
+    state->last_call->cancel();
   });
+  std::latch done(static_cast<std::ptrdiff_t>(state_->loops.size()));
   for (const auto& loop : state_->loops) {
-    asio::post(loop->context, [loop] {
+    asio::post(loop->context, [loop, &done] {
       const std::vector<Session*> sessions(loop->sessions.begin(), loop->sessions.end());
-      for (Session* session : sessions) session->close();
+      for (Session* session : sessions) session->abandon();
+      done.count_down();
     });
   }
+  done.wait();
 }
 
 void HttpServer::stop() {
@@ -196,6 +242,7 @@ void HttpServer::stop() {
   state_->guards.clear();
   for (std::thread& thread : state_->threads) thread.join();
   state_->threads.clear();
+  state_->shared->stopped = true;
 }
 
 }  // namespace tenfold::serve

@@ -121,6 +121,7 @@ void Session::start() {
   const auto peer = socket_.remote_endpoint(ignored);
   client_ = peer.address().to_string();
   if (peer.address().is_loopback()) client_ += fmt::format(":{}", peer.port());
+  if (shared_->closing) return close();
   if (counted_) {
     wait_for_request();
     return;
@@ -138,8 +139,11 @@ void Session::wait_for_request() {
   state_ = State::kWaiting;
   parser_.emplace(shared_->options.limits, shared_->budget);
   head_judged_ = false;
+  accepted_ = false;
   head_request_ = false;
-  arm(Clock::now() + to_duration(shared_->options.limits.idle));
+  Clock::duration idle = to_duration(shared_->options.limits.idle);
+  if (shared_->draining) idle = std::min(idle, Clock::duration(shared_->drain_grace));
+  arm(Clock::now() + idle);
   if (filled_ > 0) {
     process_buffer();
   } else {
@@ -261,6 +265,7 @@ bool Session::judge_head() {
 
 void Session::dispatch() {
   state_ = State::kHandling;
+  accepted_ = true;
   Request request = std::move(parser_->request());
   arm(request.deadline);
   auto exchange =
@@ -433,6 +438,12 @@ void Session::on_timeout() {
 
 void Session::drain(Clock::duration grace) {
   if (state_ == State::kWaiting) arm(std::min(due_, Clock::now() + grace));
+}
+
+void Session::abandon() {
+  const bool open = state_ == State::kHandling || state_ == State::kWriting || state_ == State::kStreaming;
+  if (open && accepted_) ++shared_->lost;
+  close();
 }
 
 void Session::close() {

@@ -34,6 +34,10 @@ struct HttpShared {
   std::atomic<int> lingering{0};  // answered for the last time, waiting for the client to close
   std::atomic<int> streams{0};
   std::atomic<bool> draining{false};
+  std::atomic<Clock::rep> drain_grace{0};  // before `draining`
+  std::atomic<bool> closing{false};        // a connection that begins now ends at once
+  std::atomic<bool> stopped{false};        // no io thread runs any more: nothing may be handed to one
+  std::atomic<int> lost{0};                // accepted requests whose connection abandon() has closed
 };
 
 // An io thread's loop and the connections that live in it.
@@ -57,6 +61,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void start();
   void drain(Clock::duration grace);
   void close();
+  void abandon();  // close(), and counts a request that was accepted and has not got all of its answer
 
   // By Exchange and EventStream, in the io thread.
   void answer(const std::shared_ptr<SessionExchange>& exchange, Response response);
@@ -102,6 +107,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   std::optional<RequestParser> parser_;
   bool head_judged_ = false;
+  bool accepted_ = false;      // the request was handed over
   bool head_request_ = false;  // HEAD: a response without its body
   Clock::time_point begun_;
   std::string client_;

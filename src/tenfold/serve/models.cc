@@ -192,8 +192,10 @@ void ModelStore::drain() {
   for (Model* model : all()) model->dispatcher().drain();
 }
 
-void ModelStore::stop() {
-  for (Model* model : all()) model->dispatcher().stop();
+bool ModelStore::stop(Clock::time_point until) {
+  bool ended = true;
+  for (Model* model : all()) ended = model->dispatcher().stop(until) && ended;
+  return ended;
 }
 
 }  // namespace tenfold::serve

@@ -60,7 +60,7 @@ class ModelStore {
   Model& get(std::string_view name) const;
   std::vector<Model*> all() const;
   void drain();
-  void stop();
+  bool stop(Clock::time_point until);  // of every dispatcher
 
  private:
   ModelOptions options_;

@@ -30,6 +30,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::chrono::milliseconds kPoll{5};
 constexpr int kStreamWorkers = 4;  // answers in parts at the same time
 
 // Runs the one call of each job: services do not batch.
@@ -114,6 +115,8 @@ struct Server::State {
   const Clock::time_point begun = Clock::now();
   std::atomic<bool> loaded{false};
   std::atomic<bool> draining{false};
+  bool ended = false;
+  ServeEnd end;
 
   // In the order in which they may be used by each other; the HTTP server ends first.
   Scrubber scrubber;
@@ -310,15 +313,20 @@ void Server::State::load(const std::function<void(std::string_view)>& progress) 
 Server::Server(ServeOptions options, ServeParts parts)
     : state_(std::make_unique<State>(std::move(options), std::move(parts))) {}
 
+namespace {
+
+// What calls that do not end still use. Never freed, and reachable, so that leak checkers do not mind.
+template <typename State>
+void leave_behind(std::unique_ptr<State> state) {
+  static auto& kept = *new std::vector<std::unique_ptr<State>>;
+  kept.push_back(std::move(state));
+}
+
+}  // namespace
+
 Server::~Server() {
-  State& state = *state_;
-  state.draining = true;
-  state.http->close_all();
-  if (state.jobs) state.jobs->shut_down();
-  state.calls.stop();
-  state.streams.stop();
-  state.models.stop();
-  state.http->stop();
+  if (!state_->ended) drain_until(Clock::now() + to_duration(state_->options.drain), false);
+  if (state_->end.stuck) leave_behind(std::move(state_));
 }
 
 void Server::start(const std::function<void(std::string_view)>& progress) {
@@ -343,28 +351,47 @@ std::string Server::url() const {
   return fmt::format("http://{}:{}/", host.find(':') == std::string::npos ? host : "[" + host + "]", port());
 }
 
-std::uint64_t Server::run(const StopToken& stop) {
-  while (!stop.requested()) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  drain();
-  return state_->metrics.answered();
+ServeEnd Server::run(const StopToken& stop) {
+  while (!stop.requested()) std::this_thread::sleep_for(kPoll);
+  return drain();
 }
 
-void Server::drain() {
+ServeEnd Server::drain() {
   State& state = *state_;
   state.draining = true;
-  const Clock::duration time = to_duration(state.options.drain);
-  const Clock::time_point end = Clock::now() + time;
-  state.http->drain(std::min<Clock::duration>(time / 4, std::chrono::seconds(1)));
-  state.calls.drain();
-  state.streams.drain();
-  state.models.drain();
+  const Clock::time_point noticed = Clock::now() + to_duration(state.options.notice);
+  while (Clock::now() < noticed) std::this_thread::sleep_for(kPoll);
+  return drain_until(Clock::now() + to_duration(state.options.drain), true);
+}
+
+ServeEnd Server::drain_until(Clock::time_point end, bool wait) {
+  State& state = *state_;
+  if (state.ended) return state.end;
+  state.ended = state.draining = true;
+  const Clock::duration time = end - Clock::now();
   std::thread jobs_end([&state] {
     if (state.jobs) state.jobs->shut_down();
   });
-  while (state.http->open_connections() > 0 && Clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  if (wait) {
+    state.http->drain(std::min<Clock::duration>(time / 4, std::chrono::seconds(1)));
+    state.calls.drain();
+    state.streams.drain();
+    state.models.drain();
+    // The last part of the time is for calls that only have to notice that they must stop.
+    const Clock::time_point last = end - std::min<Clock::duration>(time / 8, std::chrono::seconds(1));
+    while (!state.http->is_drained() && Clock::now() < last) std::this_thread::sleep_for(kPoll);
   }
+  state.http->close_all();
+  const bool calls = state.calls.stop(end);
+  const bool streams = state.streams.stop(end);
+  const bool models = state.models.stop(end);
   jobs_end.join();
+  state.http->stop();
+  state.end = {state.metrics.answered(), state.http->lost(), !(calls && streams && models)};
+  if (wait && state.end.lost > 0)
+    log::warning("serve: {} accepted requests were not answered in time", state.end.lost);
+  if (state.end.stuck) log::warning("serve: a call does not end though it was told to stop");
+  return state.end;
 }
 
 }  // namespace tenfold::serve

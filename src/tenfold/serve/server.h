@@ -27,6 +27,7 @@ struct ServeOptions {
   std::int64_t io_threads = 1;
   double batch_delay = -1.0;
   double drain = 20.0;
+  double notice = 0.0;
   std::string address_file;
   Limits limits;
 
@@ -56,6 +57,12 @@ struct ServeOptions {
     field("drain",
           drain,
           {.help = "longest time for the end of open requests", .unit = "s", .min = 0, .max = 3600});
+    field("notice",
+          notice,
+          {.help = "before that: not ready, but answering, so that a load balancer looks elsewhere",
+           .unit = "s",
+           .min = 0,
+           .max = 600});
     field("address_file",
           address_file,
           {.help = "file that gets the address once the server is ready", .file = config::FileUse::kWrite});
@@ -70,6 +77,13 @@ struct ServeParts {
   std::string program;                   // path of this tool, for jobs; empty: no jobs
   std::vector<Path> shipped;             // folders of bundles that come with the program
   std::vector<systems::Service> models;  // beside those of systems and bundles
+};
+
+// How a server ended.
+struct ServeEnd {
+  std::uint64_t answered = 0;  // requests
+  int lost = 0;                // accepted requests without an answer when the time was over
+  bool stuck = false;  // a call goes on though it was told to stop: leave the process without waiting for it
 };
 
 class Server {
@@ -88,13 +102,14 @@ class Server {
   std::uint16_t port() const;
   std::string url() const;  // "http://127.0.0.1:8010/"
 
-  // Until `stop` is requested; then drain(). Returns the number of answered requests.
-  std::uint64_t run(const StopToken& stop);
-  // Not ready at once; finishes what was accepted, at most for ServeOptions::drain.
-  void drain();
+  ServeEnd run(const StopToken& stop);  // until `stop` is requested; then drain()
+  // Not ready at once; after ServeOptions::notice no new connections; finishes what was accepted, at most for
+  // ServeOptions::drain, then tells the rest to stop. The memory of a call that does not even then is never freed.
+  ServeEnd drain();
 
  private:
   struct State;
+  ServeEnd drain_until(Clock::time_point end, bool wait);
   std::unique_ptr<State> state_;
 };
 

@@ -70,7 +70,7 @@ TEST(ServeErrors, SayWhenToTryAgain) {
 
 TEST(ServeErrors, SurviveTextsThatAreNotUtf8) {
   const Response response = error_response(HttpError(400, "a", {.what = "\xff\xfe"}), "/api");
-  EXPECT_NO_THROW(static_cast<void>(json::parse(response.body)));
+  EXPECT_TRUE(json::accept(response.body));
 }
 
 TEST(Scrubber, TakesTheLongestFolderAndTheIdsOfUploads) {

@@ -80,6 +80,58 @@ class CountingObserver final : public HttpObserver {
   int count(RejectReason reason) const { return by_reason[static_cast<std::size_t>(reason)]; }
 };
 
+// A request without a connection.
+class FakeExchange final : public Exchange {
+ public:
+  explicit FakeExchange(std::string path, std::string body = {}, std::string client = "test") {
+    request_.method = "POST";
+    request_.path = std::move(path);
+    request_.body = std::move(body);
+    request_.client = std::move(client);
+    request_.begun = Clock::now();
+    request_.deadline = deadline_ = request_.begun + std::chrono::hours(1);
+  }
+  const Request& request() const override { return request_; }
+  Request& change() { return request_; }
+  std::string take_body() override { return std::move(request_.body); }
+  void respond(Response response) override {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!response_) response_ = std::move(response);
+    }
+    wake_.notify_all();
+  }
+  std::shared_ptr<EventStream> stream() override { return nullptr; }
+  Clock::time_point deadline() const override { return deadline_; }
+  void limit_deadline(Clock::time_point when) override { deadline_ = std::min(deadline_, when); }
+  const StopToken& stop() const override { return stop_; }
+  void on_stop(std::function<void()> callback) override { callbacks_.push_back(std::move(callback)); }
+
+  void go() {  // as when the client closes its connection
+    stop_.request();
+    for (const auto& callback : callbacks_) callback();
+  }
+  bool answered() {
+    const std::lock_guard lock(mutex_);
+    return response_.has_value();
+  }
+  const Response& wait() {  // status 0: none came
+    static const Response kNone{0, "", "", {}};
+    std::unique_lock lock(mutex_);
+    return wake_.wait_for(lock, std::chrono::seconds(20), [&] { return response_.has_value(); }) ? *response_
+                                                                                                 : kNone;
+  }
+
+ private:
+  Request request_;
+  Clock::time_point deadline_;
+  StopToken stop_;
+  std::vector<std::function<void()>> callbacks_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::optional<Response> response_;
+};
+
 // A gate that tests close to keep a model busy.
 class Gate {
  public:
