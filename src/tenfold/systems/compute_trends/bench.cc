@@ -14,9 +14,9 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/kernels/resample.h"
+#include "tenfold/report/peer_process.h"
 #include "tenfold/systems/compute_trends/bootstrap.h"
 #include "tenfold/systems/compute_trends/null_study.h"
-#include "tenfold/systems/compute_trends/peer_process.h"
 
 namespace tenfold::compute_trends {
 namespace {
@@ -57,7 +57,7 @@ class OneThread {
 
 // The peer, started and warmed up, or the reason why there is none.
 struct Peer {
-  std::unique_ptr<PeerProcess> process;
+  std::unique_ptr<report::PeerProcess> process;
   std::string note;
 };
 
@@ -68,7 +68,7 @@ Peer start_peer(const BenchOptions& options) {
     return peer;
   }
   try {
-    peer.process = std::make_unique<PeerProcess>(std::vector<std::string>{options.python,
+    peer.process = std::make_unique<report::PeerProcess>(std::vector<std::string>{options.python,
                                                                           options.peer_script.string(),
                                                                           std::to_string(options.resamples),
                                                                           std::to_string(options.rows),
