@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tenfold/base/error.h"
 #include "tenfold/train/checkpoint.h"
 #include "tenfold/train/trainer.h"
