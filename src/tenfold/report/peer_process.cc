@@ -23,12 +23,13 @@ namespace tenfold::report {
 namespace {
 
 Error failed(std::string seen, std::string wanted) {
-  return Error(ErrorClass::kResource,
-               "bench.peer_failed",
-               {.what = "the peer of the benchmark does not answer",
-                .seen = std::move(seen),
-                .wanted = std::move(wanted),
-                .remedy = "install what the peer needs (group bench of packaging/dependencies.txt), or leave it out"});
+  return Error(
+      ErrorClass::kResource,
+      "bench.peer_failed",
+      {.what = "the peer of the benchmark does not answer",
+       .seen = std::move(seen),
+       .wanted = std::move(wanted),
+       .remedy = "install what the peer needs (group bench of packaging/dependencies.txt), or leave it out"});
 }
 
 }  // namespace

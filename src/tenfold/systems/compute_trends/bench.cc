@@ -68,11 +68,12 @@ Peer start_peer(const BenchOptions& options) {
     return peer;
   }
   try {
-    peer.process = std::make_unique<report::PeerProcess>(std::vector<std::string>{options.python,
-                                                                          options.peer_script.string(),
-                                                                          std::to_string(options.resamples),
-                                                                          std::to_string(options.rows),
-                                                                          std::to_string(options.seed)});
+    peer.process =
+        std::make_unique<report::PeerProcess>(std::vector<std::string>{options.python,
+                                                                       options.peer_script.string(),
+                                                                       std::to_string(options.resamples),
+                                                                       std::to_string(options.rows),
+                                                                       std::to_string(options.seed)});
     const auto hello = nlohmann::json::parse(peer.process->read_line(kPeerLimitSeconds));
     peer.note = fmt::format(
         "NumPy {}, {}", hello.at("numpy").get<std::string>(), hello.at("variant").get<std::string>());
