@@ -133,6 +133,12 @@ class HttpClient {
     return chunk;
   }
 
+  // Whether something can be read at this moment.
+  bool readable() const {
+    pollfd wait{socket_, POLLIN, 0};
+    return !buffer_.empty() || ::poll(&wait, 1, 0) > 0;
+  }
+
   // True when the server ends the connection without further bytes; false when it sends some, or nothing in time.
   bool at_end() {
     pollfd wait{socket_, POLLIN, 0};
