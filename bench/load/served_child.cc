@@ -46,7 +46,7 @@ class LoadPredictor final : public systems::Predictor {
     for (const systems::PredictItem& item : items) {
       systems::Tensor y = item.inputs[0];
       y.name = "y";
-      double value = 1.0;
+      double value = item.inputs[0].values<float>()[0];  // not known to the compiler
       for (std::int64_t i = 0; i < steps_; ++i)
         value = value * 0.999999 + 1e-6;  // a chain: no vector unit helps
       y.values<float>()[0] *= static_cast<float>(value);
