@@ -196,8 +196,7 @@ void TrainingRun::capture() {
 
 void TrainingRun::save() {
   meter_->pause();
-  const bool over = ended() && ended_by_ != "stopped";
-  if (over || estimator_.state().empty()) estimator_.flush(parameters_);
+  estimator_.flush(parameters_);
   if (!environment_.folder.empty()) check_finite();
   gather_totals();
   if (folder_) {
