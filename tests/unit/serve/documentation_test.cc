@@ -31,7 +31,8 @@ bool documented(const std::string& text) {
 
 TEST(ServerPage, HasEveryLimitWithItsDefault) {
   Limits limits;
-  for (const config::BoundField& field : config::Fields(limits).all()) {
+  const config::Fields fields(limits);
+  for (const config::BoundField& field : fields.all()) {
     const std::string row = "| `--limits." + field.path + "` | " + config::to_toml_value(field.ref) + " |";
     EXPECT_TRUE(documented(row)) << row;
   }
