@@ -68,7 +68,12 @@ std::vector<float> train_blocks(const Vectors& rotated,
 
 // OPQ's non-parametric solution: codes and codewords for the rotated rows, then the rotation that brings the rows nearest to what their
 // codes stand for, in turn.
-std::vector<float> learn_rotation(const Vectors& rows, const Shape& shape, const QuantizerOptions& options) {
+struct Rotated {
+  std::vector<float> rotation;
+  std::vector<float> centroids;  // that the rotation was found for; empty without a round
+};
+
+Rotated learn_rotation(const Vectors& rows, const Shape& shape, const QuantizerOptions& options) {
   SquareMatrix rotation = random_rotation(shape.dimension, static_cast<std::uint64_t>(options.seed));
   std::vector<float> centroids, rotated(rows.rows * rows.dimension), decoded(rotated.size());
   KMeansOptions rounds{.points_per_cluster = 0, .seed = options.seed};
@@ -83,7 +88,7 @@ std::vector<float> learn_rotation(const Vectors& rows, const Shape& shape, const
     quantizer.decode(packed, decoded);
     rotation = nearest_rotation(outer_products(as_vectors(decoded, shape.dimension), rows), rotation);
   }
-  return rotation.dense();
+  return {rotation.dense(), std::move(centroids)};
 }
 
 // Solves a symmetric positive definite system in place (Cholesky); `a` is [n, n], the result stands in `b`.
@@ -206,13 +211,16 @@ ProductQuantizer train_product_quantizer(const Vectors& rows, const QuantizerOpt
   const Vectors part = as_vectors(sample, rows.dimension);
 
   ProductQuantizerParts parts{.dimension = shape.dimension, .blocks = shape.blocks, .bits = shape.bits};
-  std::vector<float> rotated = sample;
+  std::vector<float> rotated = sample, start;
   if (options.method != "pq") {
-    parts.rotation = learn_rotation(part, shape, options);
+    Rotated found = learn_rotation(part, shape, options);
+    parts.rotation = std::move(found.rotation);
+    start = std::move(found.centroids);
     apply(SquareMatrix(parts.rotation, shape.dimension).transposed(), part, rotated);
   }
   const Vectors turned = as_vectors(rotated, shape.dimension);
-  parts.centroids = train_blocks(turned, shape, iterations);
+  // Codewords go on from those that the rotation was found for: a fresh start would lose a part of what it brought.
+  parts.centroids = train_blocks(turned, shape, iterations, std::move(start));
   if (options.method == "anisotropic") {
     parts.centroids = train_anisotropic(turned, shape, options, std::move(parts.centroids));
     parts.anisotropy = anisotropy_of(options.parallel_threshold, shape.dimension);
