@@ -145,6 +145,8 @@ void measure_overload(Report& report, bool quick) {
   report.figure("p99 of accepted requests over that at capacity",
                 over.percentile(99) / std::max(1e-9, at_capacity.percentile(99)),
                 "<= 2");
+  const auto sent = static_cast<double>(over.accepted.size() + over.refused);
+  report.figure("sent over answered at capacity", sent / over.seconds / at_capacity.rate(), ">= 4");
   report.figure("refused with 503 and Retry-After", static_cast<double>(over.refused), "> 0");
   report.figure("memory after over before", after / before, "0.95 to 1.05");
   report.require(over.refused > 0, "what is too much is refused");
