@@ -143,8 +143,11 @@ void add_model_routes(Router& router, ModelStore& models, Dispatcher& calls, con
 
 }  // namespace
 
-void add_protocol_v2(Router& router, ModelStore& models, Dispatcher& calls, std::function<bool()> ready) {
-  add_health(router, std::move(ready));
+void add_protocol_v2(Router& router,
+                     ModelStore& models,
+                     Dispatcher& calls,
+                     const std::function<bool()>& ready) {
+  add_health(router, ready);
   add_model_routes(router, models, calls, "/v2/models/{model}");
   add_model_routes(router, models, calls, "/v2/models/{model}/versions/{version}");
 }
