@@ -133,6 +133,13 @@ class HttpClient {
     return chunk;
   }
 
+  // Whether something can be read, now or after a while.
+  bool readable(std::chrono::milliseconds wait_for = {}) const {
+    pollfd wait{socket_, POLLIN, 0};
+    return !buffer_.empty() || ::poll(&wait, 1, static_cast<int>(wait_for.count())) > 0;
+  }
+  void finish() { ::shutdown(socket_, SHUT_WR); }  // nothing more will be sent
+
   // True when the server ends the connection without further bytes; false when it sends some, or nothing in time.
   bool at_end() {
     pollfd wait{socket_, POLLIN, 0};

@@ -14,9 +14,9 @@ systems::Verb make_new_system_command();
 
 // These see the whole program. `program` is kept by reference count, since a program holds its own commands.
 using SharedProgram = std::shared_ptr<const Program>;
-systems::Verb make_reproduce_command(SharedProgram program);
-systems::Verb make_demo_command(SharedProgram program);
-systems::Verb make_serve_command(SharedProgram program);
+systems::Verb make_reproduce_command(const SharedProgram& program);
+systems::Verb make_demo_command(const SharedProgram& program);
+systems::Verb make_serve_command(const SharedProgram& program);
 
 // These describe the whole program, themselves included, so they make it anew when they run.
 using MakeProgram = Program (*)();

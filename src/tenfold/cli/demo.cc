@@ -92,7 +92,7 @@ systems::Outcome demo(const Program& program, const DemoOptions& options, system
 
 }  // namespace
 
-systems::Verb make_demo_command(SharedProgram program) {
+systems::Verb make_demo_command(const SharedProgram& program) {
   return systems::make_verb<DemoOptions>(
       "demo",
       "run every system's main job on embedded data and write one HTML report",

@@ -237,7 +237,7 @@ std::vector<std::string> environment_of(const RankGroupPlan& plan, int rank) {
       result.emplace_back(text);
     }
   }
-  for (const auto& [name, value] : own) result.push_back(name + "=" + value);
+  for (const auto& [name, value] : own) result.push_back(fmt::format("{}={}", name, value));
   return result;
 }
 

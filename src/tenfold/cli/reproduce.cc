@@ -133,7 +133,7 @@ systems::Outcome reproduce(const Program& program,
 
 }  // namespace
 
-systems::Verb make_reproduce_command(SharedProgram program) {
+systems::Verb make_reproduce_command(const SharedProgram& program) {
   return systems::make_verb<ReproduceOptions>(
       "reproduce",
       "run the claims of a paper and say which ones hold",

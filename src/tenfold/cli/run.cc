@@ -175,6 +175,7 @@ int run_verb(const Program& program,
   context.stop = &install_signal_handlers();
   context.progress = [&](std::string_view line) { progress.show(line); };
   context.seed = static_cast<std::uint64_t>(common.seed);
+  context.threads = static_cast<int>(common.threads);
   context.out = common.out;
   context.json = common.json;
   if (!common.out.empty()) context.files->make_directories(common.out);

@@ -62,7 +62,7 @@ systems::Outcome run_server(const Program& program, serve::ServeOptions options,
 
 }  // namespace
 
-systems::Verb make_serve_command(SharedProgram program) {
+systems::Verb make_serve_command(const SharedProgram& program) {
   return systems::make_verb<serve::ServeOptions>(
       "serve",
       "serve models, verbs and runs over HTTP, with a page for the browser",

@@ -95,7 +95,7 @@ IdxInfo read_header(const InputFile& file, Stream& stream) {
             .wanted = fmt::format("1 to {}", kMaxIdxRank)});
   }
   std::array<std::byte, 4 * kMaxIdxRank> sizes{};
-  const auto present = std::span(sizes).first(4 * byte(3));
+  const auto present = std::span(sizes).first(std::size_t{4} * byte(3));
   if (stream.read(present) < present.size()) {
     refuse(file,
            "header_past_end",

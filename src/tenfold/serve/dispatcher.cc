@@ -40,6 +40,14 @@ HttpError stopping() {
 
 }  // namespace
 
+void CallJob::run() {
+  try {
+    call_(exchange_);
+  } catch (...) {
+    exchange_->respond(error_response(std::current_exception(), exchange_->request().path, Scrubber()));
+  }
+}
+
 Dispatcher::Dispatcher(Options options, Runner run)
     : options_(options), run_(std::move(run)), queue_(options.queue) {
   alive_ = static_cast<std::size_t>(options_.workers);

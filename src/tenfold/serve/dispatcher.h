@@ -74,7 +74,8 @@ class Dispatcher {
   std::vector<std::thread> threads_;
 };
 
-// A job that is one function call.
+// A job that is one function call. A call whose errors may name folders of this machine answers them itself, see
+// submit_call() in verb_api.h.
 class CallJob final : public Job {
  public:
   CallJob(ExchangePtr exchange, std::function<void(const ExchangePtr&)> call)
@@ -82,7 +83,7 @@ class CallJob final : public Job {
   void refuse(const HttpError& error) override {
     exchange_->respond(error_response(error, exchange_->request().path));
   }
-  void run() { call_(exchange_); }
+  void run();  // what the call throws becomes the answer
   const ExchangePtr& exchange() const { return exchange_; }
 
  private:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tenfold/base/log.h"
 
@@ -124,7 +125,7 @@ Response error_response(const Error& error, std::string_view path) {
 
 Response error_response(std::exception_ptr failure, std::string_view path, const Scrubber& scrubber) {
   try {
-    std::rethrow_exception(failure);
+    std::rethrow_exception(std::move(failure));
   } catch (const HttpError& error) {
     return error_response(error, path);
   } catch (const Error& error) {

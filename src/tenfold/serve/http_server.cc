@@ -7,6 +7,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
+#include <iterator>
 #include <latch>
 #include <thread>
 
@@ -163,7 +164,8 @@ void HttpServer::State::end_listening(Clock::duration grace) {
 
 HttpServer::HttpServer(HttpOptions options, HeadCheck check, Handler handler, HttpObserver* observer) {
   std::string fixed;
-  for (const auto& [name, value] : options.headers) fixed += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : options.headers)
+    fmt::format_to(std::back_inserter(fixed), "{}: {}\r\n", name, value);
   const std::int64_t memory = options.limits.memory_bytes;
   auto shared = std::make_shared<HttpShared>();
   shared->options = std::move(options);

@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <ctime>
 #include <exception>
+#include <iterator>
 
 #include "tenfold/serve/http_exchange.h"
 #include "tenfold/serve/target.h"
@@ -91,7 +92,8 @@ std::string response_head(
     fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", response.body.size());
   }
   head += keep ? "Connection: keep-alive\r\n" : "Connection: close\r\n";
-  for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : response.headers)
+    fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
   head += date_header();
   head += shared.fixed_headers;
   head += "\r\n";

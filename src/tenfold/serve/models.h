@@ -50,8 +50,7 @@ class Model {
 
 class ModelStore {
  public:
-  ModelStore(ModelOptions options, ServerMetrics& metrics)
-      : options_(std::move(options)), metrics_(metrics) {}
+  ModelStore(ModelOptions options, ServerMetrics& metrics) : options_(options), metrics_(metrics) {}
 
   // Throws Error(kUsage, "serve.model_name") when the name is taken or is none for a URL.
   Model& add(systems::Service service);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tenfold/base/version.h"
 
@@ -142,7 +143,10 @@ void add_model_routes(Router& router, ModelStore& models, Dispatcher& calls, con
 
 }  // namespace
 
-void add_protocol_v2(Router& router, ModelStore& models, Dispatcher& calls, std::function<bool()> ready) {
+void add_protocol_v2(Router& router,
+                     ModelStore& models,
+                     Dispatcher& calls,
+                     const std::function<bool()>& ready) {
   add_health(router, ready);
   add_model_routes(router, models, calls, "/v2/models/{model}");
   add_model_routes(router, models, calls, "/v2/models/{model}/versions/{version}");

@@ -10,6 +10,9 @@
 namespace tenfold::serve {
 
 // `ready`: all models are loaded and the server is not draining. `calls` parses bodies too large for an io thread.
-void add_protocol_v2(Router& router, ModelStore& models, Dispatcher& calls, std::function<bool()> ready);
+void add_protocol_v2(Router& router,
+                     ModelStore& models,
+                     Dispatcher& calls,
+                     const std::function<bool()>& ready);
 
 }  // namespace tenfold::serve

@@ -34,7 +34,7 @@ constexpr std::chrono::milliseconds kPoll{5};
 constexpr int kStreamWorkers = 4;  // answers in parts at the same time
 
 // Runs the one call of each job: services do not batch.
-void run_calls(std::vector<std::unique_ptr<Job>> jobs) {
+void run_calls(const std::vector<std::unique_ptr<Job>>& jobs) {
   for (const auto& job : jobs) static_cast<CallJob*>(job.get())->run();
 }
 

@@ -166,6 +166,7 @@ std::span<T> Tensor::values() {
 }
 
 template <typename T>
+// They are moved, which clang-tidy does not see in a template. NOLINTNEXTLINE(performance-unnecessary-value-param)
 Tensor Tensor::of(std::string name, std::vector<std::int64_t> shape, std::span<const T> values) {
   Tensor tensor = zeros(std::move(name), tensor_type_of<T>(), std::move(shape));
   check_internal(tensor.elements() == values.size(), "a tensor's values do not fit its shape");

@@ -27,6 +27,7 @@ struct Context {
   const StopToken* stop = nullptr;
   std::function<void(std::string_view line)> progress;  // goes to stderr; never null
   std::uint64_t seed = 0;
+  int threads = 0;    // --threads; 0 when it was not given
   Path out;           // the folder of --out; empty when not given
   bool json = false;  // --json: standard output belongs to the one object of the outcome
 };

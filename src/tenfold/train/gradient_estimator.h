@@ -58,12 +58,13 @@ class GradientEstimator {
                             const EstimateKey& key,
                             double learning_rate);  // throws Error(kInternal) unless streams_update()
 
-  // Called before parameters are read by others (evaluation, checkpoint): estimators that keep updates aside apply them.
+  // Called before parameters are read by others (evaluation, checkpoint): estimators that keep updates aside write the
+  // parameters as they are with them. The rest of the run must be the same to the last bit with and without the call.
   virtual void flush(std::span<const NamedParameter>) {}
 
-  // What the next estimates depend on beside the parameters, the key and the data: updates kept aside, a guess direction. A
-  // checkpoint in the middle of a run holds it instead of a flush(), which would change the order of sums and with it the last
-  // bits of the rest of the run. Empty for most. load_state() throws Error(kFile, "optimizer.bad_state").
+  // What the next estimates depend on beside the parameters after flush(), the key and the data: parameters without the
+  // updates kept aside, and these; a guess direction. Held by checkpoints. Empty for most. load_state() throws
+  // Error(kFile, "optimizer.bad_state").
   virtual std::map<std::string, torch::Tensor> state() const { return {}; }
   virtual void load_state(
       const std::map<std::string, torch::Tensor>& state);  // the default wants an empty one

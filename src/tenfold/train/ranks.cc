@@ -47,6 +47,10 @@ torch::Tensor view_of(std::span<double> values) {
 int Ranks::rank() const {
   return communicator_ == nullptr ? 0 : communicator_->rank();
 }
+std::uint64_t Ranks::bytes_sent() const {
+  return communicator_ == nullptr ? 0 : communicator_->bytes_sent();
+}
+
 int Ranks::count() const {
   return communicator_ == nullptr ? 1 : communicator_->world_size();
 }

@@ -23,6 +23,7 @@ class Ranks {
   int count() const;
   bool alone() const { return count() == 1; }
   bool writes() const { return rank() == 0; }
+  std::uint64_t bytes_sent() const;  // by this process since it started, see Communicator
 
   // Sums over ranks, in place.
   void sum(std::span<double> values) const;

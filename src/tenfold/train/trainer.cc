@@ -85,7 +85,10 @@ TrainReport train(TrainTask& task,
       if (!streams) norm = gradient_norm(run.parameters());
       if (run.accept(loaded, sum, norm)) {
         if (!streams) apply_gradient(run, options, norm, learning_rate);
-        if (run.ema() != nullptr) run.ema()->update();
+        if (run.ema() != nullptr) {
+          if (streams) estimator.flush(run.parameters());
+          run.ema()->update();
+        }
       }
     }
     run.finish_step(loaded.plan, sum, learning_rate, norm);  // log, evaluate, save, stop

@@ -176,6 +176,7 @@ void TrainingRun::add_row(LogRow row, double seconds) {
   row.time["seconds"] = earlier_seconds_ + watch_.wall_seconds();
   row.time["unix"] = unix_seconds();
   row.time["loader_wait_seconds"] = loader_->waited_seconds();
+  if (!ranks_.alone()) row.time["bytes_sent"] = static_cast<double>(ranks_.bytes_sent());
   if (row_examples_ > 0 && seconds > 0.0) {
     row.time["examples_per_second"] = static_cast<double>(row_examples_) / seconds;
   }
@@ -196,8 +197,7 @@ void TrainingRun::capture() {
 
 void TrainingRun::save() {
   meter_->pause();
-  const bool over = ended() && ended_by_ != "stopped";
-  if (over || estimator_.state().empty()) estimator_.flush(parameters_);
+  estimator_.flush(parameters_);
   if (!environment_.folder.empty()) check_finite();
   gather_totals();
   if (folder_) {

@@ -5,37 +5,11 @@
 #include <gtest/gtest.h>
 
 #include "tenfold/base/error.h"
-#include "tenfold/systems/compute_trends/peer_process.h"
 
 namespace tenfold::compute_trends {
 namespace {
 
 using testing::HasSubstr;
-
-TEST(PeerProcess, AnswersLineByLine) {
-  PeerProcess peer({"cat"});
-  peer.write_line("one");
-  peer.write_line("two");
-  EXPECT_EQ(peer.read_line(10), "one");
-  EXPECT_EQ(peer.read_line(10), "two");
-}
-
-TEST(PeerProcess, AProgramThatEndsOrIsMissingIsAnError) {
-  EXPECT_THROW(PeerProcess({"/nonexistent/program"}), Error);
-  PeerProcess gone({"true"});
-  EXPECT_THROW(gone.read_line(10), Error);
-  EXPECT_THROW(
-      {
-        gone.write_line("run");
-        gone.write_line("run");
-      },
-      Error);
-}
-
-TEST(PeerProcess, ASilentPeerRunsIntoTheLimit) {
-  PeerProcess silent({"sleep", "0.5"});
-  EXPECT_THROW(silent.read_line(0), Error);
-}
 
 TEST(Bench, WithoutAPeerSaysWhy) {
   BenchOptions options{.resamples = 2000, .rows = 30, .repeats = 1};

@@ -150,13 +150,14 @@ class TestServer {
  public:
   using Change = std::function<void(ServeOptions&)>;
 
-  explicit TestServer(const Change& change = {}, bool start_now = true) {
+  explicit TestServer(const Change& change = {}, bool start_now = true, const std::string& program = "") {
     options_.port = 0;
     options_.runs = folder.path().string();
     options_.workers = 2;
     if (change) change(options_);
     ServeParts parts;
     parts.systems = {test_system(waiting)};
+    parts.program = program;
     parts.models = {{echo, {systems::make_route<CountOptions>("count", "counts", true, count)}}};
     server_ = std::make_unique<Server>(options_, std::move(parts));
     if (start_now) server_->start();

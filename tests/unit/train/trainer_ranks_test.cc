@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "tenfold/base/error.h"
 #include "tenfold/train/checkpoint.h"
 #include "tenfold/train/trainer.h"
@@ -119,6 +121,16 @@ TEST_F(TrainerRanks, TwoProcessesTrainAsOneDoes) {
     return line.substr(at, line.find(',', at) - at);
   };
   EXPECT_EQ(flops(last_line("one")), flops(last_line("two")));
+  // Two ranks send what they sum: 20 gradients, and a few numbers a step.
+  double parameters = 0.0;
+  for (const auto& [name, tensor] : final_weights(folder_ / "two"))
+    parameters += static_cast<double>(tensor.nbytes());
+  const std::string log = read_text_file(folder_ / "two" / "metrics.jsonl", 1 << 20);
+  const std::size_t at = log.rfind("\"bytes_sent\":");
+  ASSERT_NE(at, std::string::npos);
+  const double sent = std::stod(log.substr(at + std::strlen("\"bytes_sent\":")));
+  EXPECT_GE(sent, 20 * parameters);
+  EXPECT_LE(sent, 20 * (parameters + 4096));
 }
 
 TEST_F(TrainerRanks, DropoutOfTwoRanksIsThatOfTwoMicroBatches) {

@@ -14,9 +14,9 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/kernels/resample.h"
+#include "tenfold/report/peer_process.h"
 #include "tenfold/systems/compute_trends/bootstrap.h"
 #include "tenfold/systems/compute_trends/null_study.h"
-#include "tenfold/systems/compute_trends/peer_process.h"
 
 namespace tenfold::compute_trends {
 namespace {
@@ -57,7 +57,7 @@ class OneThread {
 
 // The peer, started and warmed up, or the reason why there is none.
 struct Peer {
-  std::unique_ptr<PeerProcess> process;
+  std::unique_ptr<report::PeerProcess> process;
   std::string note;
 };
 
@@ -68,11 +68,12 @@ Peer start_peer(const BenchOptions& options) {
     return peer;
   }
   try {
-    peer.process = std::make_unique<PeerProcess>(std::vector<std::string>{options.python,
-                                                                          options.peer_script.string(),
-                                                                          std::to_string(options.resamples),
-                                                                          std::to_string(options.rows),
-                                                                          std::to_string(options.seed)});
+    peer.process =
+        std::make_unique<report::PeerProcess>(std::vector<std::string>{options.python,
+                                                                       options.peer_script.string(),
+                                                                       std::to_string(options.resamples),
+                                                                       std::to_string(options.rows),
+                                                                       std::to_string(options.seed)});
     const auto hello = nlohmann::json::parse(peer.process->read_line(kPeerLimitSeconds));
     peer.note = fmt::format(
         "NumPy {}, {}", hello.at("numpy").get<std::string>(), hello.at("variant").get<std::string>());

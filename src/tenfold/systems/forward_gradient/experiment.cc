@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "tenfold/base/error.h"
+#include "tenfold/systems/forward_gradient/fused_estimator.h"
 #include "tenfold/systems/forward_gradient/score.h"
 #include "tenfold/systems/forward_gradient/task.h"
 
@@ -126,9 +127,16 @@ ExperimentReport train_and_measure(const ExperimentParts& parts, const Experimen
 ExperimentReport run_experiment(const data::DataSplits& data, const ExperimentOptions& options) {
   at::manual_seed(options.seed);
   ClassificationTask task(options.network, data);
-  const auto estimator = train::make_gradient_estimator(options.gradient);
-  return train_and_measure(
-      {data, task, *estimator, [&](const torch::Tensor& x) { return task.network()->forward(x); }}, options);
+  const auto predict = [&](const torch::Tensor& x) { return task.network()->forward(x); };
+  if (options.fused.mode == "none") {
+    const auto estimator = train::make_gradient_estimator(options.gradient);
+    return train_and_measure({data, task, *estimator, predict}, options);
+  }
+  FusedNet net(task.network());
+  FusedEstimator estimator(net, options.fused);
+  task.set_forward(
+      [&](const torch::Tensor& inputs, const torch::Tensor& labels) { return net.run(inputs, labels); });
+  return train_and_measure({data, task, estimator, predict}, options);
 }
 
 double best_rate(const std::vector<double>& rates, ExperimentOptions options, const Experiment& run) {

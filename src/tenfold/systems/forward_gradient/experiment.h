@@ -12,6 +12,7 @@
 
 #include "tenfold/base/stop.h"
 #include "tenfold/data/open.h"
+#include "tenfold/systems/forward_gradient/fused_options.h"
 #include "tenfold/systems/forward_gradient/network.h"
 #include "tenfold/systems/forward_gradient/score.h"
 #include "tenfold/train/gradient_options.h"
@@ -27,6 +28,7 @@ struct ExperimentOptions {
   std::string method;  // for the tables: "rank-1"
   NetworkOptions network;
   train::GradientOptions gradient;
+  FusedOptions fused{.mode = "none"};  // else hand-fused layers in place of `gradient`
   std::int64_t steps = 1000;
   std::int64_t batch_size = 64;
   double learning_rate = 1e-3;

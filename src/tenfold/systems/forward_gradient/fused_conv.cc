@@ -50,10 +50,11 @@ FusedConv::FusedConv(LayerParameters parameters,
       width_(geometry.out_width(input.width)),
       weights_(output.channels, patch_map(geometry, input)) {
   column_signs_.grow(input.channels * geometry.kernel_height * geometry.kernel_width);
-  configure(1, 1);
+  configure({});
 }
 
-void FusedConv::configure(std::size_t tangents, std::size_t) {
+void FusedConv::configure(const LayerOptions& options) {
+  const std::size_t tangents = options.tangents;
   if (tangents == tangents_) return;
   tangents_ = tangents;
   rows_ = Buffer<float>(tangents * columns());
@@ -152,7 +153,8 @@ void FusedConv::forward(const Pass& pass, const Activations& in, Activations& ou
   const bool dual = pass.dual(in);
   if (in.has_tangents && in.tangents_bf16 != nullptr && pairs_stale_) {
     weights_.make_room_for_pairs();
-    for (std::size_t p = 0; p < weights_.panels(); ++p) weights_.refresh_pairs(p, rounding(pass, 2));
+    weights_.set_rounding(rounding(pass, 2));
+    for (std::size_t p = 0; p < weights_.panels(); ++p) weights_.refresh_pairs(p);
     pairs_stale_ = false;
   }
   parallel_each(pass.batch, [&](std::size_t image) {
@@ -326,6 +328,14 @@ void FusedConv::move(std::span<const float> scales) {
   drawn_ = DirectionKind::kNone;
 }
 
+void FusedConv::save_state(const std::string& prefix, StateMap& state) const {
+  if (!pairs_stale_) state[prefix + "rounding"] = weights_.rounding_state();
+}
+
+void FusedConv::restore_state(const std::string& prefix, const StateMap& state) {
+  pairs_stale_ = !weights_.restore_pairs(prefix + "rounding", state);
+}
+
 torch::Tensor FusedConv::weight_direction(DirectionKind kind, const train::DirectionKey& key) const {
   if (kind == DirectionKind::kRankOne) return FusedLayer::weight_direction(kind, key);
   Buffer<float> signs(weights_.size());
@@ -338,7 +348,10 @@ torch::Tensor FusedConv::weight_direction(DirectionKind kind, const train::Direc
 LayerWork FusedConv::work() const {
   const auto weights = static_cast<double>(parameters().weight.numel());
   const auto pixels = static_cast<double>(height_ * width_);
-  return {weights * pixels, weights * pixels / static_cast<double>(weights_.outputs()), weights};
+  return {weights * pixels,
+          weights * pixels / static_cast<double>(weights_.outputs()),
+          weights,
+          static_cast<double>(weights_.outputs())};
 }
 
 std::size_t FusedConv::buffer_bytes() const {

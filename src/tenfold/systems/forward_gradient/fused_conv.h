@@ -37,7 +37,7 @@ class FusedConv final : public FusedLayer {
             bool relu,
             const ConvGeometry& geometry);
 
-  void configure(std::size_t tangents, std::size_t apply_every) override;
+  void configure(const LayerOptions& options) override;
   void forward(const Pass& pass, const Activations& in, Activations& out) override;
   void backward(const BackwardPass& pass,
                 const Activations& in,
@@ -46,7 +46,9 @@ class FusedConv final : public FusedLayer {
   void move(std::span<const float> scales) override;
   void apply_pending() override {}
   void load() override;
-  void store() const override { weights_.store(parameters().weight, parameters().bias); }
+  void save_state(const std::string& prefix, StateMap& state) const override;
+  void restore_state(const std::string& prefix, const StateMap& state) override;
+  void store() override { weights_.store(parameters().weight, parameters().bias); }
   void take_gradient(double scale, torch::Tensor weight, torch::Tensor bias) override {
     weights_.take_gradient(scale, std::move(weight), std::move(bias));
   }

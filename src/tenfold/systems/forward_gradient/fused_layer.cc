@@ -4,12 +4,54 @@
 #include <ATen/Functions.h>
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "tenfold/kernels/random_fill.h"
 
 namespace tenfold::forward_gradient {
 
 using train::StreamUse;
+
+Error bad_state(std::string seen, std::string wanted) {
+  return Error(ErrorClass::kFile,
+               "optimizer.bad_state",
+               {.what = "the checkpoint holds another state of the fused network",
+                .seen = std::move(seen),
+                .wanted = std::move(wanted),
+                .remedy = "resume with the configuration that wrote it"});
+}
+
+torch::Tensor moves_tensor(std::span<const Move> moves) {
+  torch::Tensor tensor = at::empty({static_cast<std::int64_t>(moves.size()), 5}, at::kLong);
+  auto* numbers = tensor.data_ptr<std::int64_t>();
+  for (const Move& move : moves) {
+    *numbers++ = static_cast<std::int64_t>(move.key.estimate.seed);
+    *numbers++ = static_cast<std::int64_t>(move.key.estimate.step);
+    *numbers++ = static_cast<std::int64_t>(move.key.estimate.micro_batch);
+    *numbers++ = static_cast<std::int64_t>(move.key.tangent);
+    *numbers++ = std::bit_cast<std::int32_t>(move.scale);
+  }
+  return tensor;
+}
+
+std::vector<Move> moves_from(const torch::Tensor& tensor) {
+  if (tensor.scalar_type() != at::kLong || tensor.dim() != 2 || tensor.size(1) != 5) {
+    throw bad_state("moves of another shape", "int64 [n, 5]");
+  }
+  const torch::Tensor own = tensor.contiguous();
+  const auto* numbers = own.data_ptr<std::int64_t>();
+  std::vector<Move> moves;
+  for (std::int64_t i = 0; i < own.size(0); ++i, numbers += 5) {
+    const auto at = [&](int k) { return static_cast<std::uint64_t>(numbers[k]); };
+    moves.push_back(
+        {{{at(0), at(1), at(2)}, at(3)}, std::bit_cast<float>(static_cast<std::int32_t>(numbers[4]))});
+  }
+  return moves;
+}
+
+void FusedLayer::save_state(const std::string&, StateMap&) const {}
+void FusedLayer::restore_state(const std::string&, const StateMap&) {}
 
 OutputTangents FusedLayer::output_tangents(const Activations& out, std::size_t direction) const {
   OutputTangents parts;

@@ -7,12 +7,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "tenfold/base/error.h"
 #include "tenfold/kernels/activation.h"
+#include "tenfold/systems/forward_gradient/fused_buffers.h"
 #include "tenfold/train/directions.h"
 
 namespace tenfold::forward_gradient {
@@ -45,6 +48,19 @@ struct Activations {
   const float* example(std::size_t i) const { return values + i * shape.image_stride; }
 };
 
+// Scratch memory that one layer at a time uses within a pass. Shared, so that a deep network needs it once.
+struct Workspace {
+  Buffer<float> products;                // x B: [batch, 16 blocks]
+  Buffer<float> tangent_products;        // [directions, batch, 16 blocks]
+  Buffer<float> transposed;              // gradient of the output: [columns, padded batch]
+  ThreadBuffer<float> sums, input_sums;  // of tangents; of the gradient of the input
+
+  std::size_t bytes() const {
+    return products.bytes() + tangent_products.bytes() + transposed.bytes() + sums.bytes() +
+           input_sums.bytes();
+  }
+};
+
 enum class DirectionKind : std::uint8_t { kNone, kRankOne, kDense };
 
 // A forward pass as one layer sees it.
@@ -55,6 +71,7 @@ struct Pass {
   bool bf16 = false;                               // tangent products in bfloat16
   bool stochastic = true;                          // rounding to it
   bool keep = false;                               // what the backward pass needs
+  Workspace* workspace = nullptr;
 
   bool dual(const Activations& in) const { return direction != DirectionKind::kNone || in.has_tangents; }
 };
@@ -64,6 +81,7 @@ struct BackwardPass {
   std::size_t batch = 0;
   float alpha = 0.0f;
   bool to_gradient = false;
+  Workspace* workspace = nullptr;
   bool mask_input =
       false;  // the layer below ends with a ReLU: its output is above zero where the gradient passes
 };
@@ -79,6 +97,7 @@ struct LayerWork {
   double multiply_adds = 0.0;   // of x W^T; the same for each of the two gradients
   double direction_adds = 0.0;  // of the rank-1 term
   double weights = 0.0;         // entries
+  double rows = 1.0;            // outputs
 };
 
 // How the last layer's tangents are given to the loss: tangents[i, c] + row[i * stride] column[c] + bias[c].
@@ -89,6 +108,25 @@ struct OutputTangents {
   const float* column = nullptr;
   const float* bias = nullptr;
 };
+
+struct LayerOptions {
+  std::size_t tangents = 1;     // directions an estimate
+  std::size_t apply_every = 1;  // estimates between two applications of pending updates
+  bool bf16 = false;
+
+  friend bool operator==(const LayerOptions&, const LayerOptions&) = default;
+};
+
+using StateMap = std::map<std::string, torch::Tensor>;
+
+// An update by scale x the direction of a key.
+struct Move {
+  train::DirectionKey key;
+  float scale = 0.0f;
+};
+torch::Tensor moves_tensor(std::span<const Move> moves);    // int64 [n, 5]
+std::vector<Move> moves_from(const torch::Tensor& tensor);  // throws Error(kFile, "optimizer.bad_state")
+Error bad_state(std::string seen, std::string wanted);
 
 // Not thread-safe; runs on LibTorch's threads inside.
 class FusedLayer {
@@ -104,8 +142,8 @@ class FusedLayer {
   const ActivationShape& output() const { return output_; }
   bool relu() const { return relu_; }
 
-  // Directions an estimate and estimates between two applications of pending updates. Applies pending ones when that changes.
-  virtual void configure(std::size_t tangents, std::size_t apply_every) = 0;
+  // Applies pending updates when something changes.
+  virtual void configure(const LayerOptions& options) = 0;
   virtual void forward(const Pass& pass, const Activations& in, Activations& out) = 0;
   // Only for the last layer, after forward().
   virtual OutputTangents output_tangents(const Activations& out, std::size_t direction) const;
@@ -118,8 +156,12 @@ class FusedLayer {
   virtual void move(std::span<const float> scales) = 0;
   virtual void apply_pending() = 0;
 
-  virtual void load() = 0;         // from the module's tensors
-  virtual void store() const = 0;  // to them; applies nothing
+  virtual void load() = 0;   // from the module's tensors
+  virtual void store() = 0;  // to them, with what is pending; later passes give the same bits as without it
+  // What the next passes depend on beside the module's tensors after store(). restore_state() comes after load() and configure(),
+  // and throws Error(kFile, "optimizer.bad_state") when it does not fit.
+  virtual void save_state(const std::string& prefix, StateMap& state) const;
+  virtual void restore_state(const std::string& prefix, const StateMap& state);
   // Adds scale x the gradient of backward(to_gradient) to tensors shaped like the parameters, and clears it.
   virtual void take_gradient(double scale, torch::Tensor weight, torch::Tensor bias) = 0;
   // Direction of the weight as a tensor of its shape.

@@ -69,7 +69,13 @@ class FusedNet {
                const train::EstimateKey& key,
                double learning_rate);
 
+  // Options of the passes to come; directional() and step() do it as well. Applies what is pending when they change.
+  void configure(const FusedOptions& options);
+  // Writes the parameters to the module, with what is pending. Later passes give the same bits as without it.
   void flush();
+  // What the next passes depend on beside the parameters after flush(). load_state() throws Error(kFile, "optimizer.bad_state").
+  StateMap state() const;
+  void load_state(const StateMap& state);
   const std::vector<train::NamedParameter>& parameters() const;
   // Direction `tangent` of an estimate as tensors like parameters(); zeros where a block is not perturbed.
   std::vector<torch::Tensor> direction(const FusedOptions& options,
@@ -87,6 +93,9 @@ class FusedNet {
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Throws Error(kConfig, "fused.bad_options") when they do not go together or are out of range.
+void check_options(const FusedOptions& options);
 
 // Coefficients of the update -learning_rate x estimate: scales[j] = -learning_rate x slope_j / (directions x probability), with
 // slopes clipped to +-clip when that is above zero. Empty when something is not finite.

@@ -38,10 +38,11 @@ NarrowLayer::NarrowLayer(LayerParameters parameters,
   for (std::size_t k = 0; k < map_.size(); ++k)
     identity_ = identity_ && map_[k] == static_cast<std::int32_t>(k);
   column_signs_.grow(row_);
-  configure(1, 1);
+  configure({});
 }
 
-void NarrowLayer::configure(std::size_t tangents, std::size_t) {
+void NarrowLayer::configure(const LayerOptions& options) {
+  const std::size_t tangents = options.tangents;
   if (tangents == tangents_) return;
   // The weights move to a larger buffer with their rows in place.
   Buffer<float> larger((outputs() + tangents) * row_);
@@ -208,11 +209,11 @@ torch::Tensor NarrowLayer::unpack(const float* packed) const {
   return weight;
 }
 
-void NarrowLayer::store() const {
+void NarrowLayer::store() {
   const c10::NoGradGuard no_grad;
   torch::Tensor weight = parameters().weight, bias = parameters().bias;
   weight.copy_(unpack(weights_.data()));
-  if (bias.defined()) bias.copy_(at::from_blob(const_cast<float*>(bias_.data()), bias.sizes(), at::kFloat));
+  if (bias.defined()) bias.copy_(at::from_blob(bias_.data(), bias.sizes(), at::kFloat));
 }
 
 void NarrowLayer::take_gradient(double scale, torch::Tensor weight, torch::Tensor bias) {
@@ -231,7 +232,7 @@ torch::Tensor NarrowLayer::weight_direction(DirectionKind kind, const train::Dir
 
 LayerWork NarrowLayer::work() const {
   const auto weights = static_cast<double>(parameters().weight.numel());
-  return {weights, weights / static_cast<double>(outputs()), weights};
+  return {weights, weights / static_cast<double>(outputs()), weights, static_cast<double>(outputs())};
 }
 
 std::size_t NarrowLayer::buffer_bytes() const {

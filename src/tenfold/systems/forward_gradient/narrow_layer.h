@@ -27,7 +27,7 @@ class NarrowLayer final : public FusedLayer {
     return round_up(outputs + directions, 16);
   }
 
-  void configure(std::size_t tangents, std::size_t apply_every) override;
+  void configure(const LayerOptions& options) override;
   void forward(const Pass& pass, const Activations& in, Activations& out) override;
   OutputTangents output_tangents(const Activations& out, std::size_t direction) const override;
   void backward(const BackwardPass& pass,
@@ -37,7 +37,7 @@ class NarrowLayer final : public FusedLayer {
   void move(std::span<const float> scales) override;
   void apply_pending() override {}
   void load() override;
-  void store() const override;
+  void store() override;
   void take_gradient(double scale, torch::Tensor weight, torch::Tensor bias) override;
   torch::Tensor weight_direction(DirectionKind kind, const train::DirectionKey& key) const override;
   LayerWork work() const override;

@@ -53,10 +53,10 @@ torch::Tensor PackedWeights::unpack(const float* packed, at::IntArrayRef shape) 
   return weight;
 }
 
-void PackedWeights::store(torch::Tensor weight, torch::Tensor bias) const {
+void PackedWeights::store_packed(const float* packed, torch::Tensor weight, torch::Tensor bias) {
   const c10::NoGradGuard no_grad;
-  weight.copy_(unpack(data_.data(), weight.sizes()));
-  if (bias.defined()) bias.copy_(at::from_blob(const_cast<float*>(bias_.data()), bias.sizes(), at::kFloat));
+  weight.copy_(unpack(packed, weight.sizes()));
+  if (bias.defined()) bias.copy_(at::from_blob(bias_.data(), bias.sizes(), at::kFloat));
 }
 
 void PackedWeights::to_steps(const float* from, float* to) const {
@@ -77,12 +77,27 @@ void PackedWeights::draw_dense(kernels::RandomStream stream, std::size_t p, floa
   }
 }
 
-void PackedWeights::refresh_pairs(std::size_t p, kernels::Rounding rounding) {
+void PackedWeights::refresh_pairs(std::size_t p) {
   kernels::round_pairs_bf16(panel(p),
                             {steps(), width(p)},
-                            rounding,
+                            rounding_,
                             static_cast<std::uint32_t>(panel_offset(p)),
                             pairs_.data() + p * kPanelColumns * pair_steps());
+}
+
+torch::Tensor PackedWeights::rounding_state() const {
+  return at::scalar_tensor((std::int64_t{rounding_.stochastic} << 32) | rounding_.key, at::kLong);
+}
+
+bool PackedWeights::restore_pairs(const std::string& name,
+                                  const std::map<std::string, torch::Tensor>& state) {
+  const auto found = state.find(name);
+  if (found == state.end()) return false;
+  const auto packed = found->second.item<std::int64_t>();
+  set_rounding({(packed >> 32) != 0, static_cast<std::uint32_t>(packed)});
+  make_room_for_pairs();
+  for (std::size_t p = 0; p < panels(); ++p) refresh_pairs(p);
+  return true;
 }
 
 float* PackedWeights::gradient() {

@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "tenfold/kernels/activation.h"
@@ -29,6 +31,7 @@ class PackedWeights {
   std::size_t size() const { return steps() * columns(); }
 
   float* data() { return data_.data(); }
+  const float* data() const { return data_.data(); }
   float* panel(std::size_t p) { return data_.data() + panel_offset(p); }
   const std::uint32_t* pairs() const { return pairs_.data(); }
   const std::uint32_t* pairs(std::size_t p) const {
@@ -39,7 +42,9 @@ class PackedWeights {
   float* bias() { return bias_.data(); }  // [columns()]
 
   void load(const torch::Tensor& weight, const torch::Tensor& bias);
-  void store(torch::Tensor weight, torch::Tensor bias) const;
+  void store(torch::Tensor weight, torch::Tensor bias) { store_packed(data_.data(), weight, bias); }
+  // Other packed weights in place of its own.
+  void store_packed(const float* packed, torch::Tensor weight, torch::Tensor bias);
 
   // Values in the module's order to the layer's: to[k] = from[map[k]], 0 for padding.
   void to_steps(const float* from, float* to) const;
@@ -47,7 +52,11 @@ class PackedWeights {
   void draw_dense(kernels::RandomStream stream, std::size_t panel, float* to) const;
   // The bfloat16 copy of one panel; the first call makes room for all.
   void make_room_for_pairs() { pairs_.grow(pair_steps() * columns()); }
-  void refresh_pairs(std::size_t panel, kernels::Rounding rounding);
+  void set_rounding(kernels::Rounding rounding) { rounding_ = rounding; }
+  void refresh_pairs(std::size_t panel);
+  // The rounding of the copy, from which it can be made again. False when there was none.
+  torch::Tensor rounding_state() const;
+  bool restore_pairs(const std::string& name, const std::map<std::string, torch::Tensor>& state);
 
   // A gradient in the same panels, zero at first.
   float* gradient();
@@ -63,6 +72,7 @@ class PackedWeights {
   std::vector<std::int32_t> map_;
   Buffer<float> data_, bias_, gradient_, bias_gradient_;
   Buffer<std::uint32_t> pairs_;
+  kernels::Rounding rounding_;
 };
 
 }  // namespace tenfold::forward_gradient

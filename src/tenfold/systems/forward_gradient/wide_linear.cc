@@ -23,21 +23,22 @@ WideLinear::WideLinear(LayerParameters parameters,
                        bool relu,
                        std::vector<std::int32_t> map)
     : FusedLayer(std::move(parameters), input, output, relu), weights_(output.channels, std::move(map)) {
-  configure(1, 1);
+  configure({});
 }
 
-void WideLinear::configure(std::size_t tangents, std::size_t apply_every) {
-  const std::size_t capacity = tangents * apply_every;
-  if (tangents_ == tangents && capacity_ == capacity && sums_[0].rows.size() > 0) return;
-  apply_pending();
-  tangents_ = tangents;
+void WideLinear::configure(const LayerOptions& options) {
+  const std::size_t capacity = options.tangents * options.apply_every;
+  if (options == options_ && capacity == capacity_) return;
+  if (capacity_ > 0) apply_pending();
+  options_ = options;
   capacity_ = capacity;
   for (LowRank& sum : sums_) {
     sum = {};
     sum.signs.grow(blocks() * weights_.steps() * 16);
     sum.rows.grow(rank() * weights_.columns());
+    if (options.bf16 && options.apply_every > 1) sum.pairs.grow(blocks() * weights_.pair_steps() * 16);
   }
-  bias_signs_.grow(tangents * weights_.columns());
+  bias_signs_.grow(options.tangents * weights_.columns());
   step_signs_.grow(weights_.steps());
   column_signs_.grow(static_cast<std::size_t>(parameters().weight.numel()) / weights_.outputs());
   row_signs_.grow(weights_.columns());
@@ -46,33 +47,29 @@ void WideLinear::configure(std::size_t tangents, std::size_t apply_every) {
 void WideLinear::start_pass(const Pass& pass) {
   drawn_ = pass.direction;
   const std::size_t added = drawn_ == DirectionKind::kRankOne ? pass.keys.size() : 0;
-  const bool dense_waits = drawn_ == DirectionKind::kDense && current().count > 0;
-  if (current().count + added > capacity_ || dense_waits) {
+  const bool dense_waits = drawn_ == DirectionKind::kDense && current().count() > 0;
+  if (current().count() + added > capacity_ || dense_waits) {
     clear_unused(current());
     applying_ = &current();
     current_ = 1 - current_;
-    current().count = 0;
+    current().moves.clear();
     std::fill_n(current().rows.data(), current().rows.size(), 0.0f);
   }
-  dense_streams_.clear();
+  keys_.assign(pass.keys.begin(), pass.keys.end());
   if (drawn_ == DirectionKind::kNone) return;
-  for (std::size_t j = 0; j < pass.keys.size(); ++j) draw(pass, j);
+  for (std::size_t j = 0; j < keys_.size(); ++j) {
+    draw_bias(keys_[j], {bias_signs_.data() + j * weights_.columns(), weights_.outputs()});
+    if (drawn_ == DirectionKind::kRankOne) draw(keys_[j], current().count() + j);
+  }
 }
 
-void WideLinear::draw(const Pass& pass, std::size_t direction) {
-  const train::DirectionKey& key = pass.keys[direction];
-  draw_bias(key, {bias_signs_.data() + direction * weights_.columns(), weights_.outputs()});
-  if (drawn_ == DirectionKind::kDense) {
-    dense_streams_.push_back(dense_stream(key));
-    return;
-  }
-  const std::size_t column = current().count + direction;
+// Column and row `column` of the low-rank sum: b and a of this key.
+void WideLinear::draw(const train::DirectionKey& key, std::size_t column) {
   draw_columns(key, {column_signs_.data(), column_signs_.size()});
   weights_.to_steps(column_signs_.data(), step_signs_.data());
   float* signs = current().signs.data() + column / 16 * weights_.steps() * 16 + column % 16;
   for (std::size_t k = 0; k < weights_.steps(); ++k) signs[k * 16] = step_signs_[k];
-  if (pass.bf16 && capacity_ > tangents_) {
-    current().pairs.grow(blocks() * weights_.pair_steps() * 16);
+  if (current().pairs.size() > 0) {
     auto* halves = reinterpret_cast<std::uint16_t*>(current().pairs.data() +
                                                     column / 16 * weights_.pair_steps() * 16 + column % 16);
     for (std::size_t k = 0; k < weights_.steps(); ++k) {
@@ -86,7 +83,7 @@ void WideLinear::draw(const Pass& pass, std::size_t direction) {
   }
 }
 
-// products_[first .. first + count, :] = x B.
+// products[first .. first + count, :] = x B.
 void WideLinear::value_products(const Activations& in,
                                 std::size_t first,
                                 std::size_t count,
@@ -99,15 +96,15 @@ void WideLinear::value_products(const Activations& in,
     kernels::gemm({&term, 1},
                   count,
                   16,
-                  {.c = products_.data() + first * products_stride() + block * 16,
+                  {.c = workspace_->products.data() + first * products_stride() + block * 16,
                    .row_stride = stride_of(products_stride())});
   }
 }
 
 // The same for tangents, and the direction's own column: x.b where it is perturbed.
 void WideLinear::tangent_products(const Pass& pass, const Activations& in, std::size_t direction) {
-  const std::size_t stride = products_stride(), pending = current().count;
-  float* products = tangent_products_.data() + direction * pass.batch * stride;
+  const std::size_t stride = products_stride(), pending = current().count();
+  float* products = workspace_->tangent_products.data() + direction * pass.batch * stride;
   const bool bf16 = in.tangents_bf16 != nullptr;
   for (std::size_t block = 0; block * 16 < pending; ++block) {
     GemmTerm term{.row_stride = stride_of(in.shape.image_stride / (bf16 ? 2 : 1)),
@@ -126,43 +123,48 @@ void WideLinear::tangent_products(const Pass& pass, const Activations& in, std::
   for (std::size_t i = 0; i < pass.batch; ++i) {
     float* row = products + i * stride + pending;
     std::fill_n(row, pass.keys.size(), 0.0f);
-    row[direction] = products_[i * stride + pending + direction];
+    row[direction] = workspace_->products[i * stride + pending + direction];
   }
 }
 
 void WideLinear::multiply_signs(const Pass& pass, const Activations& in) {
-  const std::size_t used = current().count + (drawn_ == DirectionKind::kRankOne ? pass.keys.size() : 0);
+  const std::size_t used = current().count() + (drawn_ == DirectionKind::kRankOne ? pass.keys.size() : 0);
   if (used == 0) return;
-  products_.grow(pass.batch * products_stride());
+  workspace_->products.grow(pass.batch * products_stride());
   parallel_each((pass.batch + kProductChunk - 1) / kProductChunk, [&](std::size_t i) {
     const std::size_t first = i * kProductChunk;
     value_products(in, first, std::min(kProductChunk, pass.batch - first), used);
   });
   if (!in.has_tangents) return;
-  tangent_products_.grow(tangents_ * pass.batch * products_stride());
+  workspace_->tangent_products.grow(keys_.size() * pass.batch * products_stride());
   parallel_each(pass.keys.size(), [&](std::size_t j) { tangent_products(pass, in, j); });
 }
 
 void WideLinear::clear_unused(LowRank& sum) {
   for (std::size_t p = 0; p < weights_.panels(); ++p) {
     const std::size_t width = weights_.width(p);
-    std::fill_n(rows_panel(sum, p) + sum.count * width, (rank() - sum.count) * width, 0.0f);
+    std::fill_n(rows_panel(sum, p) + sum.count() * width, (rank() - sum.count()) * width, 0.0f);
   }
 }
 
 void WideLinear::forward(const Pass& pass, const Activations& in, Activations& out) {
+  workspace_ = pass.workspace;
   start_pass(pass);
   uses_pairs_ = in.has_tangents && in.tangents_bf16 != nullptr;
   if (uses_pairs_) weights_.make_room_for_pairs();
+  if (uses_pairs_ && (pairs_stale_ || applying_ != nullptr || !dense_.empty())) {
+    pairs_stale_ = true;
+    weights_.set_rounding(rounding(pass, 2));
+  }
   multiply_signs(pass, in);
   const bool dual = pass.dual(in);
-  if (dual) sums_scratch_.prepare(kChunk * kPanelColumns);
+  if (dual) workspace_->sums.prepare(kChunk * kPanelColumns);
   if (drawn_ == DirectionKind::kDense || !dense_.empty()) {
     dense_scratch_.prepare(weights_.steps() * kPanelColumns);
   }
   const bool applied = applying_ != nullptr || !dense_.empty();
   parallel_each(weights_.panels(), [&](std::size_t p) { forward_panel(pass, in, out, p); });
-  if (applying_ != nullptr) applying_->count = 0;
+  if (applying_ != nullptr) applying_->moves.clear();
   applying_ = nullptr;
   dense_.clear();
   pairs_stale_ = !uses_pairs_ && (pairs_stale_ || applied);
@@ -174,14 +176,15 @@ void WideLinear::forward_panel(const Pass& pass,
                                const Activations& in,
                                const Activations& out,
                                std::size_t panel) {
-  update_panel(pass, panel);
+  update_panel(panel);
   for (std::size_t first = 0; first < pass.batch; first += kChunk) {
     const Chunk chunk{panel, first, std::min(kChunk, pass.batch - first)};
     forward_values(in, out, chunk);
   }
   if (!pass.dual(in)) return;
   for (std::size_t j = 0; j < pass.keys.size(); ++j) {
-    if (drawn_ == DirectionKind::kDense) weights_.draw_dense(dense_streams_[j], panel, dense_scratch_.own());
+    if (drawn_ == DirectionKind::kDense)
+      weights_.draw_dense(dense_stream(keys_[j]), panel, dense_scratch_.own());
     for (std::size_t first = 0; first < pass.batch; first += kChunk) {
       forward_tangents(pass, in, out, {panel, first, std::min(kChunk, pass.batch - first)}, j);
     }
@@ -194,13 +197,13 @@ void WideLinear::forward_values(const Activations& in, const Activations& out, c
                              .row_stride = stride_of(in.shape.image_stride),
                              .b = weights_.panel(chunk.panel),
                              .steps = weights_.steps()},
-                            {.a = products_.data() + chunk.first * products_stride(),
+                            {.a = workspace_->products.data() + chunk.first * products_stride(),
                              .row_stride = stride_of(products_stride()),
                              .b = rows_panel(current(), chunk.panel),
-                             .steps = current().count}};
+                             .steps = current().count()}};
   float* values = out.values + chunk.first * out.shape.image_stride + chunk.panel * kPanelColumns;
   const std::ptrdiff_t stride = stride_of(out.shape.image_stride);
-  kernels::gemm(std::span(terms).first(current().count > 0 ? 2 : 1),
+  kernels::gemm(std::span(terms).first(current().count() > 0 ? 2 : 1),
                 chunk.rows,
                 width,
                 {.c = values, .row_stride = stride});
@@ -213,7 +216,7 @@ void WideLinear::forward_tangents(const Pass& pass,
                                   const Activations& out,
                                   const Chunk& chunk,
                                   std::size_t direction) {
-  const std::size_t width = weights_.width(chunk.panel), pending = current().count;
+  const std::size_t width = weights_.width(chunk.panel), pending = current().count();
   const std::size_t stride = products_stride();
   GemmTerm terms[2];
   std::size_t count = 0;
@@ -234,17 +237,18 @@ void WideLinear::forward_tangents(const Pass& pass,
                       .b = dense_scratch_.own(),
                       .steps = weights_.steps()};
   } else if (!in.has_tangents) {
-    terms[count++] = {.a = products_.data() + chunk.first * stride + pending + direction,
+    terms[count++] = {.a = workspace_->products.data() + chunk.first * stride + pending + direction,
                       .row_stride = stride_of(stride),
                       .b = rows_panel(current(), chunk.panel) + (pending + direction) * width,
                       .steps = 1};
   } else if (pending + added > 0) {
-    terms[count++] = {.a = tangent_products_.data() + (direction * pass.batch + chunk.first) * stride,
-                      .row_stride = stride_of(stride),
-                      .b = rows_panel(current(), chunk.panel),
-                      .steps = pending + added};
+    terms[count++] = {
+        .a = workspace_->tangent_products.data() + (direction * pass.batch + chunk.first) * stride,
+        .row_stride = stride_of(stride),
+        .b = rows_panel(current(), chunk.panel),
+        .steps = pending + added};
   }
-  float* sums = sums_scratch_.own();
+  float* sums = workspace_->sums.own();
   kernels::gemm(std::span(terms).first(count), chunk.rows, width, {.c = sums, .row_stride = kPanelColumns});
   const std::size_t column = chunk.panel * kPanelColumns;
   const std::size_t to = direction * out.tangent_stride + chunk.first * out.shape.image_stride + column;

@@ -22,7 +22,7 @@ class WideLinear final : public FusedLayer {
              bool relu,
              std::vector<std::int32_t> map);
 
-  void configure(std::size_t tangents, std::size_t apply_every) override;
+  void configure(const LayerOptions& options) override;
   void forward(const Pass& pass, const Activations& in, Activations& out) override;
   void backward(const BackwardPass& pass,
                 const Activations& in,
@@ -31,7 +31,9 @@ class WideLinear final : public FusedLayer {
   void move(std::span<const float> scales) override;
   void apply_pending() override;
   void load() override;
-  void store() const override { weights_.store(parameters().weight, parameters().bias); }
+  void store() override;
+  void save_state(const std::string& prefix, StateMap& state) const override;
+  void restore_state(const std::string& prefix, const StateMap& state) override;
   void take_gradient(double scale, torch::Tensor weight, torch::Tensor bias) override {
     weights_.take_gradient(scale, std::move(weight), std::move(bias));
   }
@@ -44,12 +46,9 @@ class WideLinear final : public FusedLayer {
   struct LowRank {
     Buffer<float> signs;          // [blocks of 16 columns, steps, 16]
     Buffer<std::uint32_t> pairs;  // the same as bfloat16: [blocks, pair steps, 16]
-    Buffer<float> rows;  // [panels, rank, width]; rows from `count` on are zero or of the current directions
-    std::size_t count = 0;
-  };
-  struct DenseMove {
-    kernels::RandomStream stream;
-    float scale;
+    Buffer<float> rows;  // [panels, rank, width]; rows from count() on are zero or of the current directions
+    std::vector<Move> moves;
+    std::size_t count() const { return moves.size(); }
   };
 
   std::size_t blocks() const { return (capacity_ + 15) / 16; }
@@ -62,11 +61,13 @@ class WideLinear final : public FusedLayer {
 
   void start_pass(const Pass& pass);
   void clear_unused(LowRank& sum);
-  void draw(const Pass& pass, std::size_t direction);
+  void scale_row(std::size_t row, float scale);
+  void draw(const train::DirectionKey& key, std::size_t column);
   void multiply_signs(const Pass& pass, const Activations& in);
   void value_products(const Activations& in, std::size_t first, std::size_t count, std::size_t used);
   void tangent_products(const Pass& pass, const Activations& in, std::size_t direction);
-  void update_panel(const Pass& pass, std::size_t panel);
+  void add_pending(std::size_t panel, LowRank* sum, float* weights);
+  void update_panel(std::size_t panel);
   void forward_panel(const Pass& pass, const Activations& in, const Activations& out, std::size_t panel);
   struct Chunk {
     std::size_t panel, first, rows;
@@ -84,23 +85,22 @@ class WideLinear final : public FusedLayer {
                      std::size_t first);
 
   PackedWeights weights_;
-  std::size_t tangents_ = 1, capacity_ = 1;
+  LayerOptions options_;
+  std::size_t capacity_ = 0;
   std::array<LowRank, 2> sums_;  // the current one, and the one that is being applied
   std::size_t current_ = 0;
   LowRank* applying_ = nullptr;
-  std::vector<DenseMove> dense_;  // pending
+  std::vector<Move> dense_;  // pending
   bool pairs_stale_ = true;
   bool uses_pairs_ = false;  // this pass
 
   // Of the last pass.
   DirectionKind drawn_ = DirectionKind::kNone;
-  std::vector<kernels::RandomStream> dense_streams_;
-  Buffer<float> bias_signs_;        // [directions, columns]
-  Buffer<float> products_;          // x B: [batch, 16 blocks]
-  Buffer<float> tangent_products_;  // [directions, batch, 16 blocks]
+  std::vector<train::DirectionKey> keys_;
+  Buffer<float> bias_signs_;  // [directions, columns]
   Buffer<float> column_signs_, step_signs_, row_signs_;
-  ThreadBuffer<float> sums_scratch_, dense_scratch_, gradient_scratch_;
-  Buffer<float> transposed_;  // gradient of the output: [columns, padded batch]
+  ThreadBuffer<float> dense_scratch_;
+  Workspace* workspace_ = nullptr;  // of the pass that runs
 };
 
 }  // namespace tenfold::forward_gradient

@@ -19,87 +19,149 @@ constexpr std::size_t kBackwardSteps = 56;
 
 }  // namespace
 
-// Applies what is pending to one panel, and brings its bfloat16 copy up to date when this pass uses it.
-void WideLinear::update_panel(const Pass& pass, std::size_t panel) {
+// Adds a low-rank sum (may be null) and the pending dense moves to the weights of one panel.
+void WideLinear::add_pending(std::size_t panel, LowRank* sum, float* weights) {
   const std::size_t width = weights_.width(panel);
-  if (applying_ != nullptr) {
-    const std::size_t block_steps = std::min<std::size_t>(rank(), 16);
-    const GemmTerm term{.a = applying_->signs.data(),
+  if (sum != nullptr) {
+    const GemmTerm term{.a = sum->signs.data(),
                         .row_stride = 16,
                         .segment_stride = stride_of(weights_.steps() * 16),
-                        .b = rows_panel(*applying_, panel),
-                        .steps = block_steps,
+                        .b = rows_panel(*sum, panel),
+                        .steps = std::min<std::size_t>(rank(), 16),
                         .segments = blocks()};
-    kernels::gemm({&term, 1}, weights_.steps(), width, {.c = weights_.panel(panel), .add = true});
+    kernels::gemm({&term, 1}, weights_.steps(), width, {.c = weights, .add = true});
   }
-  for (const DenseMove& move : dense_) {
+  for (const Move& move : dense_) {
     float* signs = dense_scratch_.own();
-    weights_.draw_dense(move.stream, panel, signs);
+    weights_.draw_dense(dense_stream(move.key), panel, signs);
     const std::size_t size = weights_.steps() * width;
-    kernels::narrow_rank1(&move.scale, signs, {weights_.panel(panel), stride_of(size), 1, size});
+    kernels::narrow_rank1(&move.scale, signs, {weights, stride_of(size), 1, size});
   }
-  const bool changed = applying_ != nullptr || !dense_.empty() || pairs_stale_;
-  if (uses_pairs_ && changed) weights_.refresh_pairs(panel, rounding(pass, 2));
+}
+
+// Applies what is due to one panel, and brings its bfloat16 copy up to date when this pass uses it.
+void WideLinear::update_panel(std::size_t panel) {
+  add_pending(panel, applying_, weights_.panel(panel));
+  if (uses_pairs_ && pairs_stale_) weights_.refresh_pairs(panel);
 }
 
 void WideLinear::apply_pending() {
-  if (current().count == 0 && dense_.empty()) return;
+  if (current().count() == 0 && dense_.empty()) return;
   clear_unused(current());
   applying_ = &current();
   uses_pairs_ = false;
   if (!dense_.empty()) dense_scratch_.prepare(weights_.steps() * kPanelColumns);
-  parallel_each(weights_.panels(), [&](std::size_t p) { update_panel({}, p); });
+  parallel_each(weights_.panels(), [&](std::size_t p) { update_panel(p); });
   applying_ = nullptr;
   dense_.clear();
-  current().count = 0;
+  current().moves.clear();
   std::fill_n(current().rows.data(), current().rows.size(), 0.0f);
   pairs_stale_ = true;
 }
 
 void WideLinear::move(std::span<const float> scales) {
   if (drawn_ == DirectionKind::kNone) return;
+  const std::size_t first = current().count();
   for (std::size_t j = 0; j < scales.size(); ++j) {
-    const kernels::NarrowWeights bias{weights_.bias(), stride_of(weights_.columns()), 1, weights_.columns()};
-    kernels::narrow_rank1(&scales[j], bias_signs_.data() + j * weights_.columns(), bias);
+    kernels::narrow_rank1(&scales[j],
+                          bias_signs_.data() + j * weights_.columns(),
+                          {weights_.bias(), stride_of(weights_.columns()), 1, weights_.columns()});
     if (drawn_ == DirectionKind::kDense) {
-      dense_.push_back({dense_streams_[j], scales[j]});
-      continue;
-    }
-    for (std::size_t p = 0; p < weights_.panels(); ++p) {
-      const std::size_t width = weights_.width(p);
-      float* row = rows_panel(current(), p) + (current().count + j) * width;
-      for (std::size_t c = 0; c < width; ++c) row[c] *= scales[j];
+      dense_.push_back({keys_[j], scales[j]});
+    } else {
+      scale_row(first + j, scales[j]);
+      current().moves.push_back({keys_[j], scales[j]});
     }
   }
-  if (drawn_ == DirectionKind::kRankOne) current().count += scales.size();
   drawn_ = DirectionKind::kNone;
+}
+
+void WideLinear::scale_row(std::size_t row, float scale) {
+  for (std::size_t p = 0; p < weights_.panels(); ++p) {
+    const std::size_t width = weights_.width(p);
+    float* own = rows_panel(current(), p) + row * width;
+    for (std::size_t c = 0; c < width; ++c) own[c] *= scale;
+  }
 }
 
 void WideLinear::load() {
   weights_.load(parameters().weight, parameters().bias);
   for (LowRank& sum : sums_) {
-    sum.count = 0;
+    sum.moves.clear();
     std::fill_n(sum.rows.data(), sum.rows.size(), 0.0f);
   }
   dense_.clear();
   pairs_stale_ = true;
 }
 
+void WideLinear::store() {
+  if (current().count() == 0 && dense_.empty()) {
+    weights_.store(parameters().weight, parameters().bias);
+    return;
+  }
+  clear_unused(current());
+  if (!dense_.empty()) dense_scratch_.prepare(weights_.steps() * kPanelColumns);
+  Buffer<float> moved(weights_.size());
+  parallel_each(weights_.panels(), [&](std::size_t p) {
+    float* own = moved.data() + weights_.panel_offset(p);
+    std::copy_n(weights_.panel(p), weights_.steps() * weights_.width(p), own);
+    add_pending(p, &current(), own);
+  });
+  weights_.store_packed(moved.data(), parameters().weight, parameters().bias);
+}
+
+void WideLinear::save_state(const std::string& prefix, StateMap& state) const {
+  const LowRank& sum = sums_[current_];
+  if (sum.count() > 0) state[prefix + "moves"] = moves_tensor(sum.moves);
+  if (!dense_.empty()) state[prefix + "dense_moves"] = moves_tensor(dense_);
+  if (sum.count() > 0 || !dense_.empty()) {
+    state[prefix + "weight"] = weights_.unpack(weights_.data(), parameters().weight.sizes());
+  }
+  if (!pairs_stale_) state[prefix + "rounding"] = weights_.rounding_state();
+}
+
+void WideLinear::restore_state(const std::string& prefix, const StateMap& state) {
+  const auto weight = state.find(prefix + "weight"), moves = state.find(prefix + "moves"),
+             dense = state.find(prefix + "dense_moves");
+  if (weight != state.end()) {
+    if (weight->second.sizes() != parameters().weight.sizes() || weight->second.scalar_type() != at::kFloat) {
+      throw bad_state(prefix + "weight of another shape", "that of the layer");
+    }
+    weights_.load(weight->second, parameters().bias);
+  }
+  if (dense != state.end()) dense_ = moves_from(dense->second);
+  if (moves != state.end()) {
+    const std::vector<Move> saved = moves_from(moves->second);
+    if (saved.size() > capacity_) {
+      throw bad_state(std::to_string(saved.size()) + " pending updates",
+                      "at most " + std::to_string(capacity_));
+    }
+    for (const Move& move : saved) {
+      draw(move.key, current().count());
+      scale_row(current().count(), move.scale);
+      current().moves.push_back(move);
+    }
+  }
+  pairs_stale_ = !weights_.restore_pairs(prefix + "rounding", state);
+}
+
 void WideLinear::backward(const BackwardPass& pass,
                           const Activations& in,
                           float* out_gradient,
                           float* in_gradient) {
+  workspace_ = pass.workspace;
   apply_pending();
   const std::ptrdiff_t stride = stride_of(output().image_stride);
   const std::size_t padded_batch = round_up(pass.batch, 16);
   if (in_gradient != nullptr) {
-    transposed_.grow(weights_.columns() * padded_batch);
+    workspace_->transposed.grow(weights_.columns() * padded_batch);
     parallel_each(weights_.panels(), [&](std::size_t p) {
-      kernels::transpose({out_gradient + p * kPanelColumns, stride},
-                         {pass.batch, weights_.width(p)},
-                         {transposed_.data() + p * kPanelColumns * padded_batch, stride_of(padded_batch)});
+      kernels::transpose(
+          {out_gradient + p * kPanelColumns, stride},
+          {pass.batch, weights_.width(p)},
+          {workspace_->transposed.data() + p * kPanelColumns * padded_batch, stride_of(padded_batch)});
     });
-    gradient_scratch_.prepare(kBackwardSteps * padded_batch);
+    workspace_->input_sums.prepare(kBackwardSteps * padded_batch);
   }
   if (pass.to_gradient) weights_.gradient();
   parallel_each((weights_.steps() + kBackwardSteps - 1) / kBackwardSteps, [&](std::size_t i) {
@@ -133,7 +195,7 @@ void WideLinear::backward_rows(const BackwardPass& pass,
       terms[count++] = {.a = weights_.panel(panel) + first * width,
                         .row_stride = stride_of(width),
                         .segment_stride = stride_of(weights_.steps() * width),
-                        .b = transposed_.data() + panel * kPanelColumns * padded_batch,
+                        .b = workspace_->transposed.data() + panel * kPanelColumns * padded_batch,
                         .steps = width,
                         .segments = panels,
                         .b_step = stride_of(padded_batch),
@@ -141,7 +203,7 @@ void WideLinear::backward_rows(const BackwardPass& pass,
     };
     if (full > 0) add_panels(0, full);
     if (rest > 0) add_panels(full, 1);
-    float* sums = gradient_scratch_.own();
+    float* sums = workspace_->input_sums.own();
     kernels::gemm(std::span(terms).first(count),
                   rows,
                   padded_batch,
@@ -183,13 +245,14 @@ torch::Tensor WideLinear::weight_direction(DirectionKind kind, const train::Dire
 
 LayerWork WideLinear::work() const {
   const auto weights = static_cast<double>(parameters().weight.numel());
-  return {weights, weights / static_cast<double>(weights_.outputs()), weights};
+  return {weights,
+          weights / static_cast<double>(weights_.outputs()),
+          weights,
+          static_cast<double>(weights_.outputs())};
 }
 
 std::size_t WideLinear::buffer_bytes() const {
-  std::size_t bytes = bias_signs_.bytes() + products_.bytes() + tangent_products_.bytes() +
-                      transposed_.bytes() + sums_scratch_.bytes() + dense_scratch_.bytes() +
-                      gradient_scratch_.bytes();
+  std::size_t bytes = bias_signs_.bytes() + dense_scratch_.bytes();
   for (const LowRank& sum : sums_) bytes += sum.signs.bytes() + sum.pairs.bytes() + sum.rows.bytes();
   return bytes;
 }

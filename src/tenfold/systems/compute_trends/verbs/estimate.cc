@@ -312,8 +312,7 @@ systems::Verb make_estimate_verb() {
       "Counts are of the final run: searches, failed runs and teachers are not in them.",
       {"tenfold trends estimate --parameters 175B --tokens 300B",
        "tenfold trends estimate --chip V100 --chips 64 --hours 100..140 --utilisation 0.3~1.5x",
-       "tenfold trends estimate --layers \"conv2d 3x224x224 64 k7 s2; linear 4096 1000\" --examples 1.2M "
-       "--epochs 90",
+       "tenfold trends estimate --layers \"conv2d 3x224x224 64 k7 s2\" --examples 1.2M --epochs 90",
        "tenfold trends estimate --worked",
        "tenfold trends estimate --list-chips"},
       estimate_run);

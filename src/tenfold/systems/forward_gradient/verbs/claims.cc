@@ -31,6 +31,7 @@ Judge ahead_by(std::string metric, double least) {
 
 std::vector<systems::Claim> make_claims() {
   std::vector<systems::Claim> claims = estimator_claims();
+  for (systems::Claim& claim : cost_claims()) claims.push_back(std::move(claim));
   for (systems::Claim& claim : learning_claims()) claims.push_back(std::move(claim));
   return claims;
 }

@@ -12,6 +12,7 @@ namespace tenfold::forward_gradient {
 
 std::vector<systems::Claim> estimator_claims();  // claims_estimators.cc
 std::vector<systems::Claim> learning_claims();   // claims_learning.cc
+std::vector<systems::Claim> cost_claims();       // claims_cost.cc
 
 using Judge = std::function<systems::Verdict(const std::vector<systems::Measurement>&)>;
 // Reproduced when the metric of every seed lies in [low, high].

@@ -10,6 +10,7 @@ void add_torch_verbs(systems::System& system) {
     system.verbs.push_back(std::move(verb));
   }
   system.verbs.push_back(served_as(systems::Served::kJob, make_directional_verb()));
+  system.verbs.push_back(served_as(systems::Served::kJob, make_bench_verb()));
   system.claims = make_claims();
   system.demo = make_demo_section;
 }

@@ -33,6 +33,7 @@ report::Section make_demo_section(systems::Context& context) {
     return section;
   }
   for (report::Block& block : learning_blocks(context)) section.blocks.push_back(std::move(block));
+  section.blocks.emplace_back(cost_chart(context));
   section.blocks.emplace_back(gap_chart(context));
   section.blocks.emplace_back(perturbed_table(context));
   return section;

@@ -29,6 +29,8 @@ report::Chart gap_chart(
 report::Table perturbed_table(
     systems::Context& context);  // weights, activities, activities with local losses
 
+report::Chart cost_chart(systems::Context& context);  // time of a step over backpropagation, by network
+
 // Logistic regression trained three ways: loss against steps and wall time, and a table of accuracies.
 std::vector<report::Block> learning_blocks(systems::Context& context);
 

@@ -132,6 +132,32 @@ report::Chart gap_chart(systems::Context& context) {
   return chart;
 }
 
+report::Chart cost_chart(systems::Context& context) {
+  const systems::Measurement dual = measure_claim("dual_step_is_cheaper", context);
+  const systems::Measurement best = measure_claim("fused_step_is_cheaper", context);
+  report::Chart chart{
+      .id = "forward-gradient-cost",
+      .title = "Time of a step over backpropagation",
+      .caption =
+          "One thread, batch 64; backpropagation in its fastest form here is 1. Dual numbers, as in "
+          "the paper, cost more on a processor; hand-fused layers with directions of rank one or of one "
+          "layer cost "
+          "less. `tenfold forward-gradient bench` has every method.",
+      .x = {.title = "network"},
+      .y = {.title = "step time / backpropagation", .min = 0.0},
+      .categories = {"logistic", "mlp", "small_cnn"}};
+  report::Series by_dual{.name = "dual numbers, Gaussian", .mark = report::Mark::kBars};
+  report::Series by_best{.name = "fastest fused", .mark = report::Mark::kBars};
+  for (std::size_t i = 0; i < chart.categories.size(); ++i) {
+    by_dual.x.push_back(static_cast<double>(i));
+    by_best.x.push_back(static_cast<double>(i));
+    by_dual.y.push_back(dual.at("ratio_" + chart.categories[i]));
+    by_best.y.push_back(best.at("ratio_" + chart.categories[i]));
+  }
+  chart.series = {std::move(by_dual), std::move(by_best)};
+  return chart;
+}
+
 report::Table perturbed_table(systems::Context& context) {
   const systems::Measurement plain = measure_claim("activity_beats_weights", context);
   const systems::Measurement local = measure_claim("local_losses_help", context);

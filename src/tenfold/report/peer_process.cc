@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tenfold/systems/compute_trends/peer_process.h"
+#include "tenfold/report/peer_process.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -19,16 +19,17 @@
 
 extern char** environ;
 
-namespace tenfold::compute_trends {
+namespace tenfold::report {
 namespace {
 
 Error failed(std::string seen, std::string wanted) {
-  return Error(ErrorClass::kResource,
-               "bench.peer_failed",
-               {.what = "the peer of the benchmark does not answer",
-                .seen = std::move(seen),
-                .wanted = std::move(wanted),
-                .remedy = "install python3-numpy, or leave the peer out"});
+  return Error(
+      ErrorClass::kResource,
+      "bench.peer_failed",
+      {.what = "the peer of the benchmark does not answer",
+       .seen = std::move(seen),
+       .wanted = std::move(wanted),
+       .remedy = "install what the peer needs (group bench of packaging/dependencies.txt), or leave it out"});
 }
 
 }  // namespace
@@ -99,4 +100,4 @@ std::string PeerProcess::read_line(int limit_seconds) {
   }
 }
 
-}  // namespace tenfold::compute_trends
+}  // namespace tenfold::report

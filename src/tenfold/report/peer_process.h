@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace tenfold::compute_trends {
+namespace tenfold::report {
 
 class PeerProcess {
  public:
@@ -28,4 +28,4 @@ class PeerProcess {
   std::string pending_;
 };
 
-}  // namespace tenfold::compute_trends
+}  // namespace tenfold::report
