@@ -15,6 +15,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "tenfold/serve/server.h"
 
@@ -30,8 +31,9 @@ constexpr double kStepsOfAMillisecond = 250'000;
 
 class LoadPredictor final : public systems::Predictor {
  public:
-  explicit LoadPredictor(double milliseconds)
-      : steps_(static_cast<std::int64_t>(milliseconds * kStepsOfAMillisecond)) {
+  LoadPredictor(double milliseconds, bool asleep)
+      : steps_(asleep ? 0 : static_cast<std::int64_t>(milliseconds * kStepsOfAMillisecond)),
+        pause_(asleep ? milliseconds : 0.0) {
     info_.name = "load";
     info_.system = "bench";
     info_.platform = "tenfold_bench";
@@ -42,6 +44,7 @@ class LoadPredictor final : public systems::Predictor {
   const systems::PredictorInfo& info() const override { return info_; }
   std::vector<systems::PredictAnswer> predict(std::span<const systems::PredictItem> items,
                                               Deadline) override {
+    if (pause_.count() > 0) std::this_thread::sleep_for(pause_);
     std::vector<systems::PredictAnswer> answers;
     for (const systems::PredictItem& item : items) {
       systems::Tensor y = item.inputs[0];
@@ -58,6 +61,7 @@ class LoadPredictor final : public systems::Predictor {
  private:
   systems::PredictorInfo info_;
   std::int64_t steps_;
+  std::chrono::duration<double, std::milli> pause_;
 };
 
 StopToken stop_token;
@@ -79,7 +83,7 @@ StopToken stop_token;
     serve_options.workers = options.workers;
     serve_options.drain = options.drain;
     serve::ServeParts parts;
-    parts.models = {{std::make_shared<LoadPredictor>(options.milliseconds), {}}};
+    parts.models = {{std::make_shared<LoadPredictor>(options.milliseconds, options.asleep), {}}};
     serve::Server server(serve_options, parts);
     server.start();
     ::dprintf(out, "%d\n", server.port());

@@ -10,6 +10,7 @@ namespace tenfold::bench {
 
 struct ServedOptions {
   double milliseconds = 0.0;  // of computation a request; 0: echo
+  bool asleep = false;        // waits as long instead: needs no core
   int workers = 1;
   int core = -1;  // all of the server on this one; -1: any
   double drain = 10.0;

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "tenfold/kernels/adc_scan_vbmi.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tenfold/kernels/adc_scan.cc"
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)  // fixed blocks
@@ -17,10 +19,6 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET == HWY_SCALAR
-constexpr bool has_permutes() {
-  return false;
-}
-
 void scan8(const std::uint8_t* blocks,
            std::size_t block_count,
            std::size_t codes,
@@ -100,74 +98,13 @@ void scan8_loads(const std::uint8_t* HWY_RESTRICT blocks,
   }
 }
 
-#if HWY_TARGET == HWY_AVX3
-// AVX-512 VBMI is no target of its own here: asked for once, at the first scan.
-#define TENFOLD_VBMI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
-
-// 64 look-ups in a table of 256 bytes: two permutes of 128 bytes each, chosen by the highest bit of the code.
-TENFOLD_VBMI inline __m512i look_up(__m512i codes, const __m512i* HWY_RESTRICT table) {
-  const __m512i low = _mm512_permutex2var_epi8(table[0], codes, table[1]);
-  const __m512i high = _mm512_permutex2var_epi8(table[2], codes, table[3]);
-  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), low, high);
-}
-
-// kBlocks blocks at once: the four registers of a table serve all of them. Sums as in PairSums.
-template <std::size_t kBlocks>
-TENFOLD_VBMI void scan8_blocks(const std::uint8_t* HWY_RESTRICT from,
-                               std::size_t codes,
-                               const std::uint8_t* HWY_RESTRICT tables,
-                               std::uint16_t* HWY_RESTRICT sums) {
-  __m512i both[kBlocks], high[kBlocks];
-  for (std::size_t b = 0; b < kBlocks; ++b) both[b] = high[b] = _mm512_setzero_si512();
-  for (std::size_t m = 0; m < codes; ++m) {
-    __m512i table[4];
-    for (std::size_t i = 0; i < 4; ++i) table[i] = _mm512_loadu_si512(tables + 256 * m + 64 * i);
-    for (std::size_t b = 0; b < kBlocks; ++b) {
-      const std::uint8_t* HWY_RESTRICT code = from + b * adc8_block_bytes(codes) + m * kAdc8Rows;
-      __builtin_prefetch(code + kAhead);
-      const __m512i pairs = look_up(_mm512_loadu_si512(code), table);
-      both[b] = _mm512_add_epi16(both[b], pairs);
-      high[b] = _mm512_add_epi16(high[b], _mm512_srli_epi16(pairs, 8));
-    }
-  }
-  for (std::size_t b = 0; b < kBlocks; ++b) {
-    _mm512_storeu_si512(sums + b * kAdc8Rows, _mm512_sub_epi16(both[b], _mm512_slli_epi16(high[b], 8)));
-    _mm512_storeu_si512(sums + b * kAdc8Rows + 32, high[b]);
-  }
-}
-
-TENFOLD_VBMI void scan8_permutes(const std::uint8_t* HWY_RESTRICT blocks,
-                                 std::size_t block_count,
-                                 std::size_t codes,
-                                 const std::uint8_t* HWY_RESTRICT tables,
-                                 std::uint16_t* HWY_RESTRICT sums) {
-  constexpr std::size_t kBlocks = 4;
-  std::size_t b = 0;
-  for (; b + kBlocks <= block_count; b += kBlocks) {
-    scan8_blocks<kBlocks>(blocks + b * adc8_block_bytes(codes), codes, tables, sums + b * kAdc8Rows);
-  }
-  for (; b < block_count; ++b) {
-    scan8_blocks<1>(blocks + b * adc8_block_bytes(codes), codes, tables, sums + b * kAdc8Rows);
-  }
-}
-
-bool has_permutes() {
-  static const bool has = __builtin_cpu_supports("avx512vbmi") != 0;
-  return has;
-}
-#else
-constexpr bool has_permutes() {
-  return false;
-}
-#endif
-
 void scan8(const std::uint8_t* HWY_RESTRICT blocks,
            std::size_t block_count,
            std::size_t codes,
            const std::uint8_t* HWY_RESTRICT tables,
            std::uint16_t* HWY_RESTRICT sums) {
 #if HWY_TARGET == HWY_AVX3
-  if (has_permutes()) return scan8_permutes(blocks, block_count, codes, tables, sums);
+  if (adc_detail::has_vbmi()) return adc_detail::scan8_vbmi(blocks, block_count, codes, tables, sums);
 #endif
   scan8_loads(blocks, block_count, codes, tables, sums);
 }
@@ -251,7 +188,10 @@ std::int32_t dot_bytes(const std::int8_t* HWY_RESTRICT a,
 #endif  // HWY_TARGET == HWY_SCALAR
 
 const char* adc_target_name() {
-  return has_permutes() ? "AVX3+VBMI" : hwy::TargetName(HWY_TARGET);
+#if HWY_TARGET == HWY_AVX3
+  if (adc_detail::has_vbmi()) return "AVX3+VBMI";
+#endif
+  return hwy::TargetName(HWY_TARGET);
 }
 
 }  // namespace HWY_NAMESPACE

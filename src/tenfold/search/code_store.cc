@@ -68,7 +68,7 @@ CodeStore::CodeStore(std::size_t codes,
     : CodeStore(codes, bits) {
   check_internal(blocks.size() == block_bytes(codes, bits, rows), "blocks of the store's rows");
   rows_ = rows;
-  view_ = blocks;
+  mapped_ = blocks;
   keep_ = std::move(keep);
 }
 
@@ -86,8 +86,9 @@ std::size_t CodeStore::block_bytes(std::size_t codes, std::size_t bits, std::siz
 }
 
 void CodeStore::own() {
-  if (keep_ == nullptr) return;
-  owned_.assign(view_.begin(), view_.end());
+  if (mapped_.empty()) return;
+  owned_.assign(mapped_.begin(), mapped_.end());
+  mapped_ = {};
   keep_.reset();
 }
 
@@ -111,17 +112,15 @@ void CodeStore::append(std::span<const std::uint8_t> codes) {
   owned_.resize(block_bytes(codes_, bits_, rows_ + count), 0);
   for (std::size_t i = 0; i < count; ++i) put(rows_ + i, codes.subspan(i * codes_, codes_));
   rows_ += count;
-  view_ = owned_;
 }
 
 void CodeStore::set(std::size_t row, std::span<const std::uint8_t> codes) {
   own();
   put(row, codes);
-  view_ = owned_;
 }
 
 void CodeStore::get(std::size_t row, std::span<std::uint8_t> codes) const {
-  const std::uint8_t* block = &view_[row / block_rows() * bytes_of_block()];
+  const std::uint8_t* block = &blocks()[row / block_rows() * bytes_of_block()];
   const std::size_t r = row % block_rows();
   for (std::size_t m = 0; m < codes_; ++m) {
     if (bits_ == 8) {
@@ -158,7 +157,7 @@ std::size_t CodeStore::candidates(const QueryTables& tables,
                                   std::uint16_t least,
                                   std::uint32_t* found) const {
   alignas(64) std::array<std::uint16_t, kChunkRows + kMaxBlock> sums;
-  const std::uint8_t* from = view_.data() + first * bytes_of_block();
+  const std::uint8_t* from = blocks().data() + first * bytes_of_block();
   const auto scan_blocks = bits_ == 8 ? kernels::adc_scan8 : kernels::adc_scan4;
   scan_blocks(from, last - first, codes_, tables.bytes(), sums.data());
   return kernels::select_at_least(std::span(sums).first((last - first) * block_rows()), least, found);

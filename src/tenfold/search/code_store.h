@@ -61,7 +61,9 @@ class CodeStore {
   std::size_t rows() const { return rows_; }
   std::size_t codes() const { return codes_; }
   std::size_t bits() const { return bits_; }
-  std::span<const std::uint8_t> blocks() const { return view_; }
+  std::span<const std::uint8_t> blocks() const {
+    return mapped_.empty() ? std::span<const std::uint8_t>(owned_) : mapped_;
+  }
   // Bytes of the blocks for so many rows.
   static std::size_t block_bytes(std::size_t codes, std::size_t bits, std::size_t rows);
 
@@ -100,7 +102,7 @@ class CodeStore {
   std::size_t bits_;
   std::size_t rows_ = 0;
   std::vector<std::uint8_t> owned_;
-  std::span<const std::uint8_t> view_;
+  std::span<const std::uint8_t> mapped_;  // empty: the blocks are in owned_
   std::shared_ptr<const void> keep_;
 
   static constexpr std::size_t kChunkRows = 1024;

@@ -15,8 +15,8 @@ namespace tenfold::search {
 namespace {
 
 constexpr std::size_t kWidth = kernels::kPanelColumns;
-constexpr std::size_t kGroup = 56;        // queries at a time: whole tiles of kernels/gemm.h
-constexpr std::size_t kPanelsAtOnce = 4;  // scores in between stay in the first-level cache
+constexpr std::size_t kGroup = 112;       // queries that share the panels in the cache
+constexpr std::size_t kPanelsAtOnce = 2;  // scores in between stay in the first-level cache
 
 }  // namespace
 

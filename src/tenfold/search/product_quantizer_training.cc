@@ -66,24 +66,52 @@ std::vector<float> train_blocks(const Vectors& rotated,
   return centroids;
 }
 
+std::vector<float> mean_of(const Vectors& rows) {
+  std::vector<double> sum(rows.dimension, 0.0);
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    for (std::size_t j = 0; j < rows.dimension; ++j) sum[j] += rows.row(i)[j];
+  }
+  std::vector<float> mean;
+  for (const double s : sum) mean.push_back(static_cast<float>(s / static_cast<double>(rows.rows)));
+  return mean;
+}
+
+struct Rotated {
+  std::vector<float> rotation;
+  std::vector<float> centroids;  // that the rotation was found for; empty without a round
+};
+
 // OPQ's non-parametric solution: codes and codewords for the rotated rows, then the rotation that brings the rows nearest to what their
-// codes stand for, in turn.
-std::vector<float> learn_rotation(const Vectors& rows, const Shape& shape, const QuantizerOptions& options) {
+// codes stand for, in turn. The mean of the rows has no say in the rotation: blocks take it up by their codewords. It is put back into those in the end.
+Rotated learn_rotation(const Vectors& rows, const Shape& shape, const QuantizerOptions& options) {
+  const std::vector<float> mean = mean_of(rows);
+  std::vector<float> centred(rows.rows * rows.dimension), rotated(centred.size()), decoded(centred.size());
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    for (std::size_t j = 0; j < rows.dimension; ++j)
+      centred[i * rows.dimension + j] = rows.row(i)[j] - mean[j];
+  }
+  const Vectors around = as_vectors(centred, shape.dimension);
   SquareMatrix rotation = random_rotation(shape.dimension, static_cast<std::uint64_t>(options.seed));
-  std::vector<float> centroids, rotated(rows.rows * rows.dimension), decoded(rotated.size());
+  std::vector<float> centroids;
   KMeansOptions rounds{.points_per_cluster = 0, .seed = options.seed};
   for (std::int64_t round = 0; round < options.rotations; ++round) {
-    apply(rotation.transposed(), rows, rotated);
+    apply(rotation.transposed(), around, rotated);
+    const Vectors turned = as_vectors(rotated, shape.dimension);
     rounds.iterations = static_cast<std::int64_t>(round == 0 ? kFirstRound : kLaterRounds);
-    centroids = train_blocks(as_vectors(rotated, shape.dimension), shape, rounds, std::move(centroids));
+    centroids = train_blocks(turned, shape, rounds, std::move(centroids));
     const ProductQuantizer quantizer({shape.dimension, shape.blocks, shape.bits, centroids});
-    const auto codes = quantizer.codes_of_rotated(as_vectors(rotated, shape.dimension));
     std::vector<std::uint8_t> packed(rows.rows * quantizer.code_bytes());
-    quantizer.pack(codes, packed);
+    quantizer.pack(quantizer.codes_of_rotated(turned), packed);
     quantizer.decode(packed, decoded);
-    rotation = nearest_rotation(outer_products(as_vectors(decoded, shape.dimension), rows), rotation);
+    rotation = nearest_rotation(outer_products(as_vectors(decoded, shape.dimension), around), rotation);
   }
-  return rotation.dense();
+  std::vector<float> shift(shape.dimension);
+  apply(rotation.transposed(), as_vectors(mean, shape.dimension), shift);
+  for (std::size_t i = 0; i < centroids.size(); ++i) {
+    const std::size_t block = i / (shape.words() * shape.width());
+    centroids[i] += shift[block * shape.width() + i % shape.width()];
+  }
+  return {rotation.dense(), std::move(centroids)};
 }
 
 // Solves a symmetric positive definite system in place (Cholesky); `a` is [n, n], the result stands in `b`.
@@ -206,13 +234,16 @@ ProductQuantizer train_product_quantizer(const Vectors& rows, const QuantizerOpt
   const Vectors part = as_vectors(sample, rows.dimension);
 
   ProductQuantizerParts parts{.dimension = shape.dimension, .blocks = shape.blocks, .bits = shape.bits};
-  std::vector<float> rotated = sample;
+  std::vector<float> rotated = sample, start;
   if (options.method != "pq") {
-    parts.rotation = learn_rotation(part, shape, options);
+    Rotated found = learn_rotation(part, shape, options);
+    parts.rotation = std::move(found.rotation);
+    start = std::move(found.centroids);
     apply(SquareMatrix(parts.rotation, shape.dimension).transposed(), part, rotated);
   }
   const Vectors turned = as_vectors(rotated, shape.dimension);
-  parts.centroids = train_blocks(turned, shape, iterations);
+  // Codewords go on from those that the rotation was found for: a fresh start would lose a part of what it brought.
+  parts.centroids = train_blocks(turned, shape, iterations, std::move(start));
   if (options.method == "anisotropic") {
     parts.centroids = train_anisotropic(turned, shape, options, std::move(parts.centroids));
     parts.anisotropy = anisotropy_of(options.parallel_threshold, shape.dimension);

@@ -10,6 +10,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
+#include "tenfold/kernels/nearest.h"
 #include "tenfold/kernels/sinkhorn_pass.h"
 
 namespace tenfold::search {
@@ -162,6 +163,20 @@ SinkhornResult scale_in_log_domain(const Problem& problem, std::int64_t iteratio
   return result;
 }
 
+// costs[i, k] = |x_i - c_k|^2, coordinate by coordinate for all codewords at once.
+void squared_distances(const Vectors& rows, const kernels::NearestTable& words, std::span<float> costs) {
+  const std::size_t codewords = words.count();
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    float* out = &costs[i * codewords];
+    std::fill(out, out + codewords, 0.0f);
+    for (std::size_t j = 0; j < rows.dimension; ++j) {
+      const float x = rows.row(i)[j];
+      const float* column = words.columns() + j * words.padded();
+      for (std::size_t k = 0; k < codewords; ++k) out[k] += (x - column[k]) * (x - column[k]);
+    }
+  }
+}
+
 }  // namespace
 
 CodeUsage code_usage(std::span<const std::uint32_t> codes, std::size_t codewords) {
@@ -230,16 +245,9 @@ std::vector<SinkhornResult> balanced_codes(const Vectors& rows,
   parallel_for(blocks, 1, [&](std::size_t begin, std::size_t end) {
     std::vector<float> costs(rows.rows * codewords);
     for (std::size_t block = begin; block < end; ++block) {
-      const float* words = centroids.data() + block * codewords * width;
-      for (std::size_t i = 0; i < rows.rows; ++i) {
-        const float* x = rows.data + i * rows.stride + block * width;
-        for (std::size_t k = 0; k < codewords; ++k) {
-          float sum = 0;
-          for (std::size_t j = 0; j < width; ++j)
-            sum += (x[j] - words[k * width + j]) * (x[j] - words[k * width + j]);
-          costs[i * codewords + k] = sum;
-        }
-      }
+      const kernels::NearestTable words(centroids.subspan(block * codewords * width, codewords * width),
+                                        width);
+      squared_distances(rows.columns(block * width, width), words, costs);
       results[block] = sinkhorn(costs, codewords, options);
     }
   });

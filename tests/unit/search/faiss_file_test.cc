@@ -87,8 +87,8 @@ TEST_F(FaissFile, NoChangedByteDoesHarm) {
   const auto query = skewed_vectors(1, kDimension, 4);
   for (const std::string& whole :
        {file(index(8, false)), file(index(4, false)), file(index(8, true)), file(index(4, true))}) {
-    for (std::size_t at = 0; at < whole.size(); at += at < 400 || at + 400 > whole.size() ? 1 : 37) {
-      for (const int change : {1, 0x7F, 0x80, 0xFF}) {
+    for (std::size_t at = 0; at < whole.size(); at += at < 200 || at + 200 > whole.size() ? 1 : 211) {
+      for (const int change : {1, 0x80, 0xFF}) {
         std::string bytes = whole;
         bytes[at] = static_cast<char>(bytes[at] ^ change);
         try {

@@ -269,6 +269,19 @@ TEST_F(Indexes, EqualScoresAreOrderedByRow) {
   }
 }
 
+TEST_F(Indexes, AStoreThatIsCopiedKeepsItsOwnCodes) {
+  CodeStore copy(2, 8);
+  {
+    CodeStore original(2, 8);
+    original.append(std::vector<std::uint8_t>{1, 2, 3, 4});
+    copy = original;
+    original.set(0, std::vector<std::uint8_t>{9, 9});
+  }
+  std::vector<std::uint8_t> codes(2);
+  copy.get(0, codes);
+  EXPECT_EQ(codes, (std::vector<std::uint8_t>{1, 2}));
+}
+
 TEST_F(Indexes, SmallAndEmptyOnesWork) {
   CodeIndex index(quantizer(8));
   EXPECT_TRUE(index.search(queries_, {.k = 5})[0].empty());
