@@ -139,7 +139,8 @@ TEST(Codebook, AnIndexOfItsCodesFindsWhatBruteForceOverDecodedVectorsFinds) {
   own.decode(index.codes(), decoded);
   search::FlatIndex flat(kDimension);
   flat.add(search::Vectors(decoded.data(), 500, kDimension));
-  const auto found = index.search(vectors(queries), {.k = 10}), expected = flat.search(vectors(queries), {.k = 10});
+  const auto found = index.search(vectors(queries), {.k = 10}),
+             expected = flat.search(vectors(queries), {.k = 10});
   for (std::size_t i = 0; i < found.size(); ++i) {
     ASSERT_EQ(found[i].size(), 10u);
     for (std::size_t place = 0; place < 10; ++place)

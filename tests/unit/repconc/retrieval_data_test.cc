@@ -63,7 +63,9 @@ TEST_F(Pairs, MadeUpQueriesHaveTwoToEightWordsOfTheirDocument) {
 
 TEST_F(Pairs, AreAFunctionOfSeedEpochAndRow) {
   const std::vector<std::int64_t> ids = {5, 900, 2047};
-  const auto words = [&](std::int64_t epoch) { return corpus_.pairs.get(ids, {.seed = 3, .epoch = epoch}).tensors[0]; };
+  const auto words = [&](std::int64_t epoch) {
+    return corpus_.pairs.get(ids, {.seed = 3, .epoch = epoch}).tensors[0];
+  };
   EXPECT_TRUE(words(1).equal(words(1)));
   EXPECT_FALSE(words(1).equal(words(2)));
 }
@@ -72,7 +74,8 @@ TEST_F(Pairs, LabelledQueriesComeWithTheirDocument) {
   const data::Batch batch = corpus_.pairs.get(std::vector<std::int64_t>{2048}, {});
   const std::int64_t query = batch.tensors[2][0].item<std::int64_t>();
   ASSERT_GE(query, 0);
-  EXPECT_EQ(batch.tensors[1][0].item<std::int64_t>(), corpus_.train_relevant[static_cast<std::size_t>(query)].front());
+  EXPECT_EQ(batch.tensors[1][0].item<std::int64_t>(),
+            corpus_.train_relevant[static_cast<std::size_t>(query)].front());
 }
 
 TEST(PairDataset, NeedsSomethingToTrainOn) {

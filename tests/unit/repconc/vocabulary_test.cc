@@ -47,11 +47,12 @@ TEST(Vocabulary, RefusesTextsWithoutWordsAndDamagedFiles) {
   const std::vector<std::string> empty = {"", "..."};
   EXPECT_EQ(code_of([&] { Vocabulary(empty, {}); }), "repconc.no_words");
   EXPECT_EQ(code_of([] { Vocabulary::from_json("{}"); }), "repconc.vocabulary");
-  EXPECT_EQ(code_of([] {
-              Vocabulary::from_json(
-                  R"({"words": ["a"], "idf": [], "tokenizer": {"lower_case": true, "stemmer": "none", "stop_words": false}})");
-            }),
-            "repconc.vocabulary");
+  EXPECT_EQ(
+      code_of([] {
+        Vocabulary::from_json(
+            R"({"words": ["a"], "idf": [], "tokenizer": {"lower_case": true, "stemmer": "none", "stop_words": false}})");
+      }),
+      "repconc.vocabulary");
 }
 
 }  // namespace

@@ -43,8 +43,8 @@ CodebookImpl::CodebookImpl(const search::ProductQuantizer& start, double rate)
   const auto d = static_cast<std::int64_t>(start.dimension());
   scaled_ = register_parameter("scaled_codewords",
                                copy_of(start.parts().centroids, {blocks_, size_, width_}) / rate);
-  rotation_ =
-      register_buffer("rotation", rotated_ ? copy_of(start.parts().rotation, {d, d}) : at::eye(d, at::kFloat));
+  rotation_ = register_buffer("rotation",
+                              rotated_ ? copy_of(start.parts().rotation, {d, d}) : at::eye(d, at::kFloat));
 }
 
 torch::Tensor CodebookImpl::rotate(const torch::Tensor& x) const {
@@ -79,8 +79,8 @@ Assignment CodebookImpl::assign(const torch::Tensor& rotated,
   const torch::Tensor x = rotated.detach().to(at::kFloat).contiguous();
   const search::Vectors rows(
       x.data_ptr<float>(), static_cast<std::size_t>(x.size(0)), static_cast<std::size_t>(x.size(1)));
-  const std::vector<search::SinkhornResult> results = search::balanced_codes(
-      rows, values_of(codewords()), static_cast<std::size_t>(blocks_), options);
+  const std::vector<search::SinkhornResult> results =
+      search::balanced_codes(rows, values_of(codewords()), static_cast<std::size_t>(blocks_), options);
   assignment.codes = at::empty({x.size(0), blocks_}, at::kLong);
   auto codes = assignment.codes.accessor<std::int64_t, 2>();
   for (std::int64_t j = 0; j < blocks_; ++j) {

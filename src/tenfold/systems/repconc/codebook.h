@@ -41,7 +41,9 @@ class CodebookImpl : public torch::nn::Module {
   torch::Tensor rotate(const torch::Tensor& x) const;          // [B, d] -> R x, [B, d]
   torch::Tensor nearest(const torch::Tensor& rotated) const;   // [B, d] -> codes [B, M]; ties to the lowest
   // mode: "sinkhorn" or "nearest". Carries no gradient.
-  Assignment assign(const torch::Tensor& rotated, const std::string& mode, const search::SinkhornOptions& options) const;
+  Assignment assign(const torch::Tensor& rotated,
+                    const std::string& mode,
+                    const search::SinkhornOptions& options) const;
   torch::Tensor decode(const torch::Tensor& codes) const;  // [B, M] -> x^, [B, d]
   // <q, c_{j,k}> of every block and codeword: [Q, d] -> [Q, M, K].
   torch::Tensor tables(const torch::Tensor& rotated_queries) const;

@@ -64,7 +64,8 @@ torch::Tensor EncoderImpl::forward(const Bag& bag) {
   const torch::Tensor weights = weights_.index_select(0, bag.words);
   const torch::Tensor h = std::get<0>(at::embedding_bag(
       table_, bag.words, bag.offsets, /*scale_grad_by_freq=*/false, /*mode=*/0, /*sparse=*/false, weights));
-  const torch::Tensor y = project_->forward(h) + outer_->forward(at::gelu(inner_->forward(norm_->forward(h))));
+  const torch::Tensor y =
+      project_->forward(h) + outer_->forward(at::gelu(inner_->forward(norm_->forward(h))));
   return y / y.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);  // [B, d]
 }
 

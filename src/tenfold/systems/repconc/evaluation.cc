@@ -36,7 +36,8 @@ class Evaluation {
     add_codes("repconc-1", build_codes(first, documents, 0), own_queries());
     const search::CodeIndex index = build_codes(retriever_, documents, 0);
     const std::vector<search::Hits> by_codes = index.search(rows(queries), {.k = kDepth});
-    const double bytes = request_.index_bytes_per_document.value_or(static_cast<double>(index.bytes()) / count());
+    const double bytes =
+        request_.index_bytes_per_document.value_or(static_cast<double>(index.bytes()) / count());
     add("repconc", bytes, by_codes);
     std::vector<search::Hits> both;
     for (std::size_t i = 0; i < by_codes.size(); ++i)
@@ -56,12 +57,16 @@ class Evaluation {
     table_.push_back({method, bytes, search::score_rankings(hits, request_.judgements)});
   }
 
-  void add_whole(const std::string& method, const std::vector<float>& documents, const std::vector<float>& queries) {
+  void add_whole(const std::string& method,
+                 const std::vector<float>& documents,
+                 const std::vector<float>& queries) {
     const search::FlatIndex index = exact_index(documents, dimension_);
     add(method, 4.0 * static_cast<double>(dimension_), index.search(rows(queries), {.k = kDepth}));
   }
 
-  void add_codes(const std::string& method, const search::CodeIndex& index, const std::vector<float>& queries) {
+  void add_codes(const std::string& method,
+                 const search::CodeIndex& index,
+                 const std::vector<float>& queries) {
     add(method, static_cast<double>(index.bytes()) / count(), index.search(rows(queries), {.k = kDepth}));
   }
 
@@ -96,8 +101,7 @@ class Evaluation {
 
 }  // namespace
 
-std::vector<MethodRow> evaluate_methods(const EvaluationRequest& request,
-                                        const Retriever& retriever) {
+std::vector<MethodRow> evaluate_methods(const EvaluationRequest& request, const Retriever& retriever) {
   return Evaluation(request, retriever).run();
 }
 

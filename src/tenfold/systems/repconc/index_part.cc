@@ -40,10 +40,9 @@ search::BeirCorpus from_jsonl(const std::string& text) {
   search::BeirCorpus corpus;
   for (const std::string& line : split(text, '\n')) {
     if (line.empty()) continue;
-    const nlohmann::json object =
-        io::parse_json(line, "documents.jsonl", {.error_class = ErrorClass::kFile});
-    if (!object.is_object() || !object.contains("_id") || !object.contains("text") || !object["_id"].is_string() ||
-        !object["text"].is_string())
+    const nlohmann::json object = io::parse_json(line, "documents.jsonl", {.error_class = ErrorClass::kFile});
+    if (!object.is_object() || !object.contains("_id") || !object.contains("text") ||
+        !object["_id"].is_string() || !object["text"].is_string())
       throw bad_documents(printable(line));
     corpus.ids.push_back(object["_id"].get<std::string>());
     corpus.texts.push_back(object["text"].get<std::string>());
@@ -54,7 +53,9 @@ search::BeirCorpus from_jsonl(const std::string& text) {
 
 }  // namespace
 
-search::CodeIndex build_codes(const Retriever& retriever, const std::vector<float>& vectors, std::int64_t lists) {
+search::CodeIndex build_codes(const Retriever& retriever,
+                              const std::vector<float>& vectors,
+                              std::int64_t lists) {
   const std::vector<std::uint8_t> codes = retriever.codes(vectors);
   if (lists == 0) {
     search::CodeIndex index(retriever.scoring);
@@ -74,7 +75,8 @@ void write_index(FileSystem& files,
                  const Retriever& retriever,
                  const search::BeirCorpus& corpus,
                  const search::CodeIndex& index) {
-  io::BundleWriter bundle(files, target, {.system = "repconc", .created_by = "tenfold " + std::string(version())});
+  io::BundleWriter bundle(
+      files, target, {.system = "repconc", .created_by = "tenfold " + std::string(version())});
   add_retriever_members(bundle, retriever);
   bundle.add("documents.jsonl", to_jsonl(corpus));
   search::add_index_members(bundle, index);

@@ -17,7 +17,9 @@
 namespace tenfold::repconc {
 
 // Codes of the documents' vectors under the scoring codewords; with `lists` above 0 in inverted lists.
-search::CodeIndex build_codes(const Retriever& retriever, const std::vector<float>& vectors, std::int64_t lists);
+search::CodeIndex build_codes(const Retriever& retriever,
+                              const std::vector<float>& vectors,
+                              std::int64_t lists);
 
 // Writes the bundle at once or not at all.
 void write_index(FileSystem& files,

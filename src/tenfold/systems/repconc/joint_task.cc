@@ -76,7 +76,8 @@ void JointTask::watch(double mse) {
   if (warned_ || !(recent_mse_ > kDivergence * first_mse_)) return;
   warned_ = true;
   log::warning(
-      "training diverges: the squared error of the codes rose from {:.4g} to {:.4g}; lower the learning rate, or raise "
+      "training diverges: the squared error of the codes rose from {:.4g} to {:.4g}; lower the learning "
+      "rate, or raise "
       "joint.mse_weight or joint.codeword_rate",
       first_mse_,
       recent_mse_);

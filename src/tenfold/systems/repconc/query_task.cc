@@ -47,14 +47,14 @@ torch::Tensor QueryTask::mine(const data::Batch& batch, const torch::Tensor& que
 train::StepOutput QueryTask::run(const data::Batch& batch) {
   const Codebook& codebook = model_->codebook;
   const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_bag(batch.tensors[0])));  // [B, d]
-  const torch::Tensor negatives = mine(batch, q);                                                  // [B, C - 1]
-  const torch::Tensor candidates = at::cat({batch.tensors[1].unsqueeze(1), negatives}, 1);         // [B, C]
-  const torch::Tensor masked =
-      at::cat({at::zeros({q.size(0), 1}, at::kBool), relevant(batch, negatives)}, 1);
+  const torch::Tensor negatives = mine(batch, q);                                           // [B, C - 1]
+  const torch::Tensor candidates = at::cat({batch.tensors[1].unsqueeze(1), negatives}, 1);  // [B, C]
+  const torch::Tensor masked = at::cat({at::zeros({q.size(0), 1}, at::kBool), relevant(batch, negatives)}, 1);
   // s = sum over blocks of the table entries that the codes name.
   const std::int64_t rows = candidates.size(0), count = candidates.size(1);
-  const torch::Tensor codes =
-      codes_.index_select(0, candidates.reshape({-1})).reshape({rows, count, codebook->blocks()}).transpose(1, 2);
+  const torch::Tensor codes = codes_.index_select(0, candidates.reshape({-1}))
+                                  .reshape({rows, count, codebook->blocks()})
+                                  .transpose(1, 2);
   const torch::Tensor scores = scale() * codebook->tables(q).gather(2, codes).sum(1);  // [B, C]
 
   torch::Tensor loss = at::zeros({rows});
@@ -62,7 +62,8 @@ train::StepOutput QueryTask::run(const data::Batch& batch) {
     loss = loss + options_.label_weight * softmax_loss(scores, at::zeros({rows}, at::kLong), masked);
   if (options_.distillation_weight > 0.0) {
     const c10::NoGradGuard no_grad;
-    const torch::Tensor whole = teacher_documents_.index_select(0, candidates.reshape({-1})).reshape({rows, count, -1});
+    const torch::Tensor whole =
+        teacher_documents_.index_select(0, candidates.reshape({-1})).reshape({rows, count, -1});
     const torch::Tensor t = teacher_->forward(make_bag(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
     const torch::Tensor target = scale() * at::bmm(whole, t).squeeze(2);
     const torch::Tensor penalty = masked.to(at::kFloat) * kMasked;

@@ -88,7 +88,8 @@ void hold_out(RetrievalData& data, double share) {
   data.splits["valid"] = std::move(valid);
 }
 
-std::vector<std::vector<std::int64_t>> relevant_documents(const RetrievalData& data, const std::string& split) {
+std::vector<std::vector<std::int64_t>> relevant_documents(const RetrievalData& data,
+                                                          const std::string& split) {
   std::vector<std::vector<std::int64_t>> relevant(data.queries.ids.size());
   const auto found = data.splits.find(split);
   if (found == data.splits.end()) return relevant;
@@ -114,12 +115,13 @@ PairDataset::PairDataset(const RetrievalData& data,
     for (const std::int64_t document : relevant[query])
       pairs_.push_back({static_cast<std::int64_t>(query), document});
   if (size() > 0) return;
-  throw Error(ErrorClass::kData,
-              "repconc.no_pairs",
-              {.what = "there is no pair of a query and a document to train on",
-               .seen = fmt::format("{} documents with words, {} labelled pairs", with_words_.size(), pairs_.size()),
-               .wanted = "documents with pseudo_queries above 0, or labels in qrels/train.tsv",
-               .remedy = "set --data.pseudo-queries, or add labels"});
+  throw Error(
+      ErrorClass::kData,
+      "repconc.no_pairs",
+      {.what = "there is no pair of a query and a document to train on",
+       .seen = fmt::format("{} documents with words, {} labelled pairs", with_words_.size(), pairs_.size()),
+       .wanted = "documents with pseudo_queries above 0, or labels in qrels/train.tsv",
+       .remedy = "set --data.pseudo-queries, or add labels"});
 }
 
 std::int64_t PairDataset::size() const {
@@ -141,7 +143,8 @@ data::Batch PairDataset::get(std::span<const std::int64_t> ids, const data::Draw
     Pair pair{-1, -1};
     if (id < made_up) {
       pair.document = with_words_[static_cast<std::size_t>(id / pseudo_queries_)];
-      put_pseudo_query(documents_[static_cast<std::size_t>(pair.document)], data::example_draws(key, id), out);
+      put_pseudo_query(
+          documents_[static_cast<std::size_t>(pair.document)], data::example_draws(key, id), out);
     } else {
       pair = pairs_[static_cast<std::size_t>((id - made_up) / label_repeats_)];
       const auto query = queries_[static_cast<std::size_t>(pair.query)];

@@ -34,7 +34,9 @@ struct DataOptions {
            .file = config::FileUse::kRead});
     field("valid_share",
           valid_share,
-          {.help = "of the labelled documents, kept for tuning when qrels has no dev split", .min = 0.0, .max = 0.9});
+          {.help = "of the labelled documents, kept for tuning when qrels has no dev split",
+           .min = 0.0,
+           .max = 0.9});
     field("pseudo_queries",
           pseudo_queries,
           {.help = "queries made from each document an epoch", .min = 0, .max = 1000});
@@ -84,6 +86,7 @@ class PairDataset final : public data::Dataset {
 };
 
 // Relevant documents of every query of a split; empty for queries outside of it.
-std::vector<std::vector<std::int64_t>> relevant_documents(const RetrievalData& data, const std::string& split);
+std::vector<std::vector<std::int64_t>> relevant_documents(const RetrievalData& data,
+                                                          const std::string& split);
 
 }  // namespace tenfold::repconc

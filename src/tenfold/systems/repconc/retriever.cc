@@ -131,8 +131,9 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
   add_prefixed(tensors, "queries.", train::module_tensors(*retriever.queries));
   if (!retriever.dense.is_empty()) add_prefixed(tensors, "dense.", train::module_tensors(*retriever.dense));
   const auto d = static_cast<std::int64_t>(retriever.scoring.dimension());
-  tensors["rotation"] = retriever.scoring.has_rotation() ? tensor_of(retriever.scoring.parts().rotation, {d, d})
-                                                         : at::eye(d, at::kFloat);
+  tensors["rotation"] = retriever.scoring.has_rotation()
+                            ? tensor_of(retriever.scoring.parts().rotation, {d, d})
+                            : at::eye(d, at::kFloat);
   tensors["codewords_assigning"] = codewords_of(retriever.assigning);
   tensors["codewords_scoring"] = codewords_of(retriever.scoring);
   std::vector<torch::Tensor> copies;
@@ -142,8 +143,7 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
 }
 
 Retriever open_retriever(const io::BundleReader& bundle) {
-  Vocabulary vocabulary =
-      Vocabulary::from_json(bundle.read_text("vocabulary.json", std::uint64_t{1} << 30));
+  Vocabulary vocabulary = Vocabulary::from_json(bundle.read_text("vocabulary.json", std::uint64_t{1} << 30));
   const train::TensorMap tensors = train::read_tensors(bundle.open_tensors());
   const EncoderOptions options = options_of(tensors, vocabulary.size());
   Retriever retriever{.options = options,
@@ -171,12 +171,14 @@ io::BundleReader open_part(const std::string& path, const std::string& name) {
   const Path target = itself ? whole : whole / name;
   if (!path_exists(target / "manifest.json")) {
     const bool index = name == "index";
-    throw Error(ErrorClass::kFile,
-                index ? "repconc.no_index" : "repconc.no_model",
-                {.what = printable(path, 400) + (index ? " holds no index" : " holds no trained model"),
-                 .seen = path_exists(whole) ? "a folder without " + name + "/" : "nothing of this name",
-                 .wanted = "the --out folder of `tenfold repconc train`" + std::string(index ? ", indexed" : ""),
-                 .remedy = index ? "run tenfold repconc index DIR --corpus DATA" : "run tenfold repconc train DATA --out DIR"});
+    throw Error(
+        ErrorClass::kFile,
+        index ? "repconc.no_index" : "repconc.no_model",
+        {.what = printable(path, 400) + (index ? " holds no index" : " holds no trained model"),
+         .seen = path_exists(whole) ? "a folder without " + name + "/" : "nothing of this name",
+         .wanted = "the --out folder of `tenfold repconc train`" + std::string(index ? ", indexed" : ""),
+         .remedy = index ? "run tenfold repconc index DIR --corpus DATA"
+                         : "run tenfold repconc train DATA --out DIR"});
   }
   io::BundleReader bundle = io::BundleReader::open(target);
   if (bundle.manifest().system == "repconc") return bundle;

@@ -97,7 +97,9 @@ class Stages {
     return !outcome.shown || outcome.json->value("ended_by", "") == "stopped";
   }
 
-  systems::Outcome train(training::SystemTask& task, const train::TrainerOptions& trainer, const std::string& part) {
+  systems::Outcome train(training::SystemTask& task,
+                         const train::TrainerOptions& trainer,
+                         const std::string& part) {
     const auto estimator = train::make_gradient_estimator(options_.training.gradient);
     systems::Context context = context_;
     context.out = part.empty() ? folder_ : folder_ / part;
@@ -114,9 +116,11 @@ class Stages {
 
   search::ProductQuantizer start(Encoder encoder) const {
     const torch::Tensor vectors = encoder->encode(corpus_->documents).contiguous();
-    context_.progress(fmt::format("codewords start from {} of {} documents", options_.start, corpus_->size()));
+    context_.progress(
+        fmt::format("codewords start from {} of {} documents", options_.start, corpus_->size()));
     return search::train_product_quantizer(
-        search::Vectors(vectors.data_ptr<float>(), corpus_->size(), static_cast<std::size_t>(vectors.size(1))),
+        search::Vectors(
+            vectors.data_ptr<float>(), corpus_->size(), static_cast<std::size_t>(vectors.size(1))),
         {.method = options_.start,
          .bytes = options_.bytes,
          .bits = options_.bits,

@@ -21,9 +21,11 @@ struct StageOptions {
   double weight_decay = 0.0;
 
   void visit_fields(auto&& field) {
-    field("epochs", epochs, {.help = "passes over the pairs; 0: leave the stage out", .min = 0.0, .max = 1e6});
+    field(
+        "epochs", epochs, {.help = "passes over the pairs; 0: leave the stage out", .min = 0.0, .max = 1e6});
     field("batch_size", batch_size, {.help = "pairs of a step", .min = 1, .max = 1e7});
-    field("learning_rate", learning_rate, {.help = "of the encoder in the beginning", .min = 0.0, .max = 1e3});
+    field(
+        "learning_rate", learning_rate, {.help = "of the encoder in the beginning", .min = 0.0, .max = 1e3});
     field("weight_decay", weight_decay, {.help = "weight decay", .min = 0.0, .max = 100.0});
   }
 };

@@ -80,7 +80,8 @@ struct JointOptions {
           {.help = "learning rate of the codewords over the encoder's", .min = 1e-6, .max = 1e6});
     field("assignment",
           assignment,
-          {.help = "codes while training: balanced, or the nearest codewords", .choices = {"sinkhorn", "nearest"}});
+          {.help = "codes while training: balanced, or the nearest codewords",
+           .choices = {"sinkhorn", "nearest"}});
     field("sinkhorn", sinkhorn, {});
   }
 };
@@ -97,7 +98,10 @@ TORCH_MODULE(JointModule);
 // Stage 1: L = L_rank + lambda L_mse (section 3.1, equations 3 to 5) with the straight-through estimator.
 class JointTask final : public RetrievalTask {
  public:
-  JointTask(std::shared_ptr<const Corpus> corpus, JointModule model, const LossOptions& loss, JointOptions options);
+  JointTask(std::shared_ptr<const Corpus> corpus,
+            JointModule model,
+            const LossOptions& loss,
+            JointOptions options);
 
   torch::nn::Module& module() override { return *model_; }
   // Figures: "rank_loss", "mse", "entropy", "imbalance", "disagreement" as means over blocks, and the same by block as "entropy/07".
@@ -131,7 +135,9 @@ struct QueryOptions {
     field("label_weight", label_weight, {.help = "of the loss by labels", .min = 0.0, .max = 1e6});
     field("distillation_weight",
           distillation_weight,
-          {.help = "of the loss by the scores of whole vectors, which needs no labels", .min = 0.0, .max = 1e6});
+          {.help = "of the loss by the scores of whole vectors, which needs no labels",
+           .min = 0.0,
+           .max = 1e6});
   }
 };
 

@@ -21,7 +21,8 @@ std::vector<Counted> count_words(std::span<const std::string> documents, const s
   std::unordered_map<std::string, std::int64_t> counts;
   for (const std::string& document : documents) {
     const std::vector<std::string> words = tokenizer(document);
-    for (const std::string& word : std::unordered_set<std::string>(words.begin(), words.end())) ++counts[word];
+    for (const std::string& word : std::unordered_set<std::string>(words.begin(), words.end()))
+      ++counts[word];
   }
   std::vector<Counted> list;
   list.reserve(counts.size());
@@ -85,10 +86,10 @@ std::string Vocabulary::to_json() const {
 }
 
 Vocabulary Vocabulary::from_json(std::string_view text) {
-  const nlohmann::json object =
-      io::parse_json(text,
-                     "vocabulary.json",
-                     {.max_bytes = std::size_t{1} << 30, .max_nodes = 400'000'000, .error_class = ErrorClass::kFile});
+  const nlohmann::json object = io::parse_json(
+      text,
+      "vocabulary.json",
+      {.max_bytes = std::size_t{1} << 30, .max_nodes = 400'000'000, .error_class = ErrorClass::kFile});
   Vocabulary vocabulary;
   try {
     const nlohmann::json& tokenizer = object.at("tokenizer");

@@ -32,7 +32,8 @@ struct EvalOptions {
            .file = config::FileUse::kRunFolder});
     field("queries",
           queries,
-          {.help = "BEIR folder, or made-up; default: what the model was trained on", .file = config::FileUse::kRead});
+          {.help = "BEIR folder, or made-up; default: what the model was trained on",
+           .file = config::FileUse::kRead});
     field("split", split, {.help = "train, valid, test, or another file of qrels"});
     field("bm25", bm25, {});
   }
@@ -78,7 +79,8 @@ EvaluationRequest request_of(const EvalOptions& options, RetrievalData data, std
 }
 
 const MethodRow* find_row(const std::vector<MethodRow>& rows, std::string_view method) {
-  const auto found = std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.method == method; });
+  const auto found =
+      std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.method == method; });
   return found == rows.end() ? nullptr : &*found;
 }
 
@@ -87,8 +89,8 @@ nlohmann::json comparison(const std::vector<MethodRow>& rows) {
   const MethodRow *opq = find_row(rows, "opq"), *ours = find_row(rows, "repconc"),
                   *whole = find_row(rows, "fine-tuned");
   if (opq == nullptr) return nullptr;
-  const search::PairedDifference difference = search::paired_bootstrap(
-      opq->scores.per_query.at("mrr@10"), ours->scores.per_query.at("mrr@10"));
+  const search::PairedDifference difference =
+      search::paired_bootstrap(opq->scores.per_query.at("mrr@10"), ours->scores.per_query.at("mrr@10"));
   const double gap = whole->scores.mean("mrr@10") - opq->scores.mean("mrr@10");
   nlohmann::json object = {{"metric", "mrr@10"},
                            {"repconc_minus_opq", difference.mean},
@@ -103,14 +105,17 @@ systems::Outcome run_eval(const EvalOptions& options, systems::Context& context)
   const Retriever retriever = open_retriever(bundle);
   const EvaluationRequest request = request_of(options, data_of(options, bundle), context.seed);
   const std::vector<MethodRow> rows = evaluate_methods(request, retriever);
-  report::Table table{fmt::format("{} queries of {}, {} documents", request.queries.size(), options.split, request.corpus.ids.size()),
-                      {"method", "bytes a document", "MRR@10", "nDCG@10", "recall@100"},
-                      {},
-                      {}};
+  report::Table table{
+      fmt::format(
+          "{} queries of {}, {} documents", request.queries.size(), options.split, request.corpus.ids.size()),
+      {"method", "bytes a document", "MRR@10", "nDCG@10", "recall@100"},
+      {},
+      {}};
   nlohmann::json list = nlohmann::json::array(), metrics;
   for (const MethodRow& row : rows) {
     nlohmann::json object = {{"method", row.method}, {"bytes_per_document", row.bytes_per_document}};
-    for (const char* name : {"hits@1", "mrr@10", "ndcg@10", "recall@100"}) object[name] = row.scores.mean(name);
+    for (const char* name : {"hits@1", "mrr@10", "ndcg@10", "recall@100"})
+      object[name] = row.scores.mean(name);
     table.rows.push_back({row.method,
                           fmt::format("{:.1f}", row.bytes_per_document),
                           fmt::format("{:.3f}", row.scores.mean("mrr@10")),
@@ -122,14 +127,16 @@ systems::Outcome run_eval(const EvalOptions& options, systems::Context& context)
     }
     list.push_back(std::move(object));
   }
-  nlohmann::json object = {{"split", options.split}, {"n", request.queries.size()}, {"metrics", metrics}, {"rows", list}};
+  nlohmann::json object = {
+      {"split", options.split}, {"n", request.queries.size()}, {"metrics", metrics}, {"rows", list}};
   const nlohmann::json compared = comparison(rows);
   if (!compared.is_null()) {
     object["comparison"] = compared;
-    table.notes.push_back(fmt::format("repconc minus opq in MRR@10: {:.3f}, 95 % interval [{:.3f}; {:.3f}] by paired bootstrap",
-                                      compared["repconc_minus_opq"].get<double>(),
-                                      compared["interval_95"][0].get<double>(),
-                                      compared["interval_95"][1].get<double>()));
+    table.notes.push_back(
+        fmt::format("repconc minus opq in MRR@10: {:.3f}, 95 % interval [{:.3f}; {:.3f}] by paired bootstrap",
+                    compared["repconc_minus_opq"].get<double>(),
+                    compared["interval_95"][0].get<double>(),
+                    compared["interval_95"][1].get<double>()));
   }
   return systems::make_outcome(std::move(object), report::to_terminal(table));
 }
@@ -137,15 +144,17 @@ systems::Outcome run_eval(const EvalOptions& options, systems::Context& context)
 }  // namespace
 
 systems::Verb make_eval_verb() {
-  return systems::served_as(
-      systems::Served::kJob,
-      systems::make_verb<EvalOptions>("eval",
-                                      "measure what the compression cost, beside BM25, whole vectors, PQ and OPQ",
-                                      "One row a method: bytes of a document, MRR@10, nDCG@10, recall@100. `metrics` are those of the trained codes. "
-                                      "PQ and OPQ are trained on the vectors of the dense encoder; fine-tuned is the encoder of stage 1 without "
-                                      "compression; hybrid joins BM25 and the trained codes by reciprocal ranks.",
-                                      {},
-                                      run_eval));
+  return systems::served_as(systems::Served::kJob,
+                            systems::make_verb<EvalOptions>(
+                                "eval",
+                                "measure what the compression cost, beside BM25, whole vectors, PQ and OPQ",
+                                "One row a method: bytes of a document, MRR@10, nDCG@10, recall@100. "
+                                "`metrics` are those of the trained codes. "
+                                "PQ and OPQ are trained on the vectors of the dense encoder; fine-tuned is "
+                                "the encoder of stage 1 without "
+                                "compression; hybrid joins BM25 and the trained codes by reciprocal ranks.",
+                                {},
+                                run_eval));
 }
 
 }  // namespace tenfold::repconc

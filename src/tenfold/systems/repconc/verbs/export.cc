@@ -28,9 +28,10 @@ struct ExportOptions {
 
 systems::Outcome run_export(const ExportOptions& options, systems::Context& context) {
   if (context.out.empty()) {
-    throw Error(ErrorClass::kUsage,
-                "export.no_target",
-                {.what = "export does not know where to write", .wanted = "a folder", .remedy = "add --out DIR"});
+    throw Error(
+        ErrorClass::kUsage,
+        "export.no_target",
+        {.what = "export does not know where to write", .wanted = "a folder", .remedy = "add --out DIR"});
   }
   const OpenIndex open = open_index(options.path);
   context.files->make_directories(context.out);
@@ -39,11 +40,12 @@ systems::Outcome run_export(const ExportOptions& options, systems::Context& cont
   std::string lines;
   for (const std::string& id : open.corpus.ids) lines += id + "\n";
   write_file_atomically(*context.files, ids, lines);
-  return systems::make_outcome({{"faiss", index.string()}, {"ids", ids.string()}, {"documents", open.codes.size()}},
-                               fmt::format("{}: {} documents; row i has the id of line i + 1 of {}\n",
-                                           index.string(),
-                                           open.codes.size(),
-                                           ids.string()));
+  return systems::make_outcome(
+      {{"faiss", index.string()}, {"ids", ids.string()}, {"documents", open.codes.size()}},
+      fmt::format("{}: {} documents; row i has the id of line i + 1 of {}\n",
+                  index.string(),
+                  open.codes.size(),
+                  ids.string()));
 }
 
 }  // namespace
@@ -53,7 +55,8 @@ systems::Verb make_export_verb() {
       systems::Served::kJob,
       systems::make_verb<ExportOptions>("export",
                                         "write an index as a file of Faiss",
-                                        "DIR/index.faiss holds rotation, codewords and codes (IxPT with IxPq, IPfs, IwPQ or IwPf), DIR/ids.txt the id of "
+                                        "DIR/index.faiss holds rotation, codewords and codes (IxPT with "
+                                        "IxPq, IPfs, IwPQ or IwPf), DIR/ids.txt the id of "
                                         "each row. Queries come from the encoder of this program.",
                                         {},
                                         run_export));

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/error.h"
+#include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/retrieval_data.h"
-#include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
@@ -25,10 +25,10 @@ struct IndexOptions {
            .positional = true,
            .required = true,
            .file = config::FileUse::kRunFolder});
-    field("corpus",
-          corpus,
-          {.help = "folder with corpus.jsonl, or made-up", .file = config::FileUse::kRead});
-    field("lists", lists, {.help = "inverted lists; 0: none, every search reads all codes", .min = 0, .max = 1e7});
+    field("corpus", corpus, {.help = "folder with corpus.jsonl, or made-up", .file = config::FileUse::kRead});
+    field("lists",
+          lists,
+          {.help = "inverted lists; 0: none, every search reads all codes", .min = 0, .max = 1e7});
   }
 };
 
@@ -49,12 +49,13 @@ systems::Outcome run_index(const IndexOptions& options, systems::Context& contex
                            {"code_bytes", index.quantizer().code_bytes()},
                            {"file_bytes", bytes},
                            {"bytes_per_document", each}};
-  return systems::make_outcome(std::move(object),
-                               fmt::format("{}: {} documents, {} bytes a code, {:.1f} bytes a document with codebooks\n",
-                                           target.string(),
-                                           corpus.ids.size(),
-                                           index.quantizer().code_bytes(),
-                                           each));
+  return systems::make_outcome(
+      std::move(object),
+      fmt::format("{}: {} documents, {} bytes a code, {:.1f} bytes a document with codebooks\n",
+                  target.string(),
+                  corpus.ids.size(),
+                  index.quantizer().code_bytes(),
+                  each));
 }
 
 }  // namespace
@@ -62,12 +63,13 @@ systems::Outcome run_index(const IndexOptions& options, systems::Context& contex
 systems::Verb make_index_verb() {
   return systems::served_as(
       systems::Served::kJob,
-      systems::make_verb<IndexOptions>("index",
-                                       "encode documents into an index of codes",
-                                       "Writes the bundle DIR/index (or --out), which `search` reads alone: codes, texts and the encoder. "
-                                       "Codes are the nearest codewords, without the constraint of training.",
-                                       {},
-                                       run_index));
+      systems::make_verb<IndexOptions>(
+          "index",
+          "encode documents into an index of codes",
+          "Writes the bundle DIR/index (or --out), which `search` reads alone: codes, texts and the encoder. "
+          "Codes are the nearest codewords, without the constraint of training.",
+          {},
+          run_index));
 }
 
 }  // namespace tenfold::repconc

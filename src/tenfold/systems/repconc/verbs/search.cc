@@ -62,7 +62,8 @@ std::vector<Answer> answer(const SearchOptions& options, const OpenIndex& open) 
   const auto by_codes = [&](std::size_t count) { return open.codes.search(row, {.k = count}).front(); };
   std::vector<Answer> answers = {timed("codes", [&] { return by_codes(k); })};
   if (options.exact) {
-    const search::FlatIndex whole = exact_index(open.retriever.encode_documents(open.corpus.texts), query.size());
+    const search::FlatIndex whole =
+        exact_index(open.retriever.encode_documents(open.corpus.texts), query.size());
     answers.push_back(timed("exact", [&] { return whole.search(row, {.k = k}).front(); }));
   }
   if (options.bm25 || options.hybrid) {
@@ -105,11 +106,12 @@ systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
 }  // namespace
 
 systems::Verb make_search_verb() {
-  return systems::make_verb<SearchOptions>("search",
-                                           "find the documents of an index that answer a text",
-                                           "By codes; --exact, --bm25 and --hybrid put other methods beside, each with its time.",
-                                           {},
-                                           run_search);
+  return systems::make_verb<SearchOptions>(
+      "search",
+      "find the documents of an index that answer a text",
+      "By codes; --exact, --bm25 and --hybrid put other methods beside, each with its time.",
+      {},
+      run_search);
 }
 
 }  // namespace tenfold::repconc
