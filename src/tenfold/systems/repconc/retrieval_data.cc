@@ -57,7 +57,7 @@ std::string hash_of_data(const RetrievalData& data, const WordLists& documents, 
 }  // namespace
 
 RetrievalData load_retrieval_data(const DataOptions& options) {
-  if (options.path == kMadeUp) {
+  if (options.path.empty()) {
     RetrievalData data = make_demo_corpus();
     hold_out(data, options.valid_share);
     return data;

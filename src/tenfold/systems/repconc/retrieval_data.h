@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "tenfold/config/field.h"
@@ -17,11 +16,8 @@
 
 namespace tenfold::repconc {
 
-// The name of the data set the program makes itself (demo_corpus.h).
-inline constexpr std::string_view kMadeUp = "made-up";
-
 struct DataOptions {
-  std::string path = std::string(kMadeUp);
+  std::string path;          // empty: what the program makes itself (demo_corpus.h)
   double valid_share = 0.1;  // of the labelled training documents, when the folder has no split for tuning
   std::int64_t pseudo_queries = 6;  // a document an epoch, made from its own words
   std::int64_t label_repeats = 2;   // of each labelled pair an epoch
@@ -29,7 +25,7 @@ struct DataOptions {
   void visit_fields(auto&& field) {
     field("path",
           path,
-          {.help = "BEIR folder (corpus.jsonl, queries.jsonl, qrels/), or made-up",
+          {.help = "BEIR folder (corpus.jsonl, queries.jsonl, qrels/); default: a small made-up collection",
            .positional = true,
            .file = config::FileUse::kRead});
     field("valid_share",

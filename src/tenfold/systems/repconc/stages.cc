@@ -151,6 +151,16 @@ training::TrainingOptions TrainOptions::main_stage() {
   return options;
 }
 
+TrainOptions options_of(const io::BundleReader& bundle) {
+  TrainOptions options;
+  config::apply_toml(config::Fields(options),
+                     bundle.read_text("config.toml"),
+                     "train",
+                     {},
+                     (bundle.path() / "config.toml").string());
+  return options;
+}
+
 void check_blocks(const TrainOptions& options) {
   const std::int64_t bits = options.bytes * 8, blocks = bits / options.bits;
   if ((options.bits == 4 || options.bits == 8) && options.encoder.dimension % blocks == 0) return;

@@ -68,6 +68,9 @@ struct TrainOptions {
   static training::TrainingOptions main_stage();
 };
 
+// The options a bundle of this system was trained with. Throws Error(kFile) and Error(kConfig) as the readers.
+TrainOptions options_of(const io::BundleReader& bundle);
+
 // Throws Error(kConfig, "repconc.blocks") when the bytes give no whole number of blocks or blocks that do not divide the dimension.
 void check_blocks(const TrainOptions& options);
 

@@ -8,7 +8,6 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
-#include "tenfold/config/toml.h"
 #include "tenfold/report/table.h"
 #include "tenfold/systems/repconc/evaluation.h"
 #include "tenfold/systems/repconc/index_part.h"
@@ -32,8 +31,7 @@ struct EvalOptions {
            .file = config::FileUse::kRunFolder});
     field("queries",
           queries,
-          {.help = "BEIR folder, or made-up; default: what the model was trained on",
-           .file = config::FileUse::kRead});
+          {.help = "BEIR folder; default: what the model was trained on", .file = config::FileUse::kRead});
     field("split", split, {.help = "train, valid, test, or another file of qrels"});
     field("bm25", bm25, {});
   }
@@ -41,9 +39,7 @@ struct EvalOptions {
 
 // The data the model was trained on, or the folder of --queries.
 RetrievalData data_of(const EvalOptions& options, const io::BundleReader& bundle) {
-  TrainOptions trained;
-  config::apply_toml(config::Fields(trained), bundle.read_text("config.toml"), "train", {}, "config.toml");
-  DataOptions data = trained.data;
+  DataOptions data = options_of(bundle).data;
   if (!options.queries.empty()) data.path = options.queries;
   return load_retrieval_data(data);
 }

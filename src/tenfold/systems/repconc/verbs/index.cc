@@ -7,15 +7,14 @@
 #include "tenfold/base/error.h"
 #include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/repconc/index_part.h"
-#include "tenfold/systems/repconc/retrieval_data.h"
+#include "tenfold/systems/repconc/stages.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
 namespace {
 
 struct IndexOptions {
-  std::string path;
-  std::string corpus = std::string(kMadeUp);
+  std::string path, corpus;
   std::int64_t lists = 0;
 
   void visit_fields(auto&& field) {
@@ -25,18 +24,26 @@ struct IndexOptions {
            .positional = true,
            .required = true,
            .file = config::FileUse::kRunFolder});
-    field("corpus", corpus, {.help = "folder with corpus.jsonl, or made-up", .file = config::FileUse::kRead});
+    field("corpus",
+          corpus,
+          {.help = "folder with corpus.jsonl; default: what the model was trained on",
+           .file = config::FileUse::kRead});
     field("lists",
           lists,
           {.help = "inverted lists; 0: none, every search reads all codes", .min = 0, .max = 1e7});
   }
 };
 
+search::BeirCorpus corpus_of(const IndexOptions& options, const io::BundleReader& bundle) {
+  const std::string path = options.corpus.empty() ? options_of(bundle).data.path : options.corpus;
+  return path.empty() ? make_demo_corpus().corpus : search::read_beir_corpus(path);
+}
+
 systems::Outcome run_index(const IndexOptions& options, systems::Context& context) {
-  Retriever retriever = open_retriever(open_part(options.path, "model"));
+  const io::BundleReader bundle = open_part(options.path, "model");
+  Retriever retriever = open_retriever(bundle);
   retriever.dense = nullptr;  // searching does not need it
-  const search::BeirCorpus corpus =
-      options.corpus == kMadeUp ? make_demo_corpus().corpus : search::read_beir_corpus(options.corpus);
+  const search::BeirCorpus corpus = corpus_of(options, bundle);
   const std::vector<float> vectors = retriever.encode_documents(corpus.texts);
   const search::CodeIndex index = build_codes(retriever, vectors, options.lists);
   const Path target = context.out.empty() ? Path(options.path) / "index" : context.out;
