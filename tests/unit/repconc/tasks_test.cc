@@ -31,11 +31,10 @@ Encoder encoder() {
 JointModule joint_module() {
   Encoder made = encoder();
   const torch::Tensor x = made->encode(corpus()->documents);
-  return {made,
-          Codebook(search::train_product_quantizer(
-                       search::Vectors(x.data_ptr<float>(), corpus()->size(), 16),
-                       {.method = "opq", .bytes = 2, .bits = 4, .kmeans_iterations = 5, .rotations = 2}),
-                   10.0)};
+  const search::ProductQuantizer start = search::train_product_quantizer(
+      search::Vectors(x.data_ptr<float>(), corpus()->size(), 16),
+      {.method = "opq", .bytes = 2, .bits = 4, .kmeans_iterations = 5, .rotations = 2});
+  return JointModule(made, Codebook(start, 10.0));
 }
 
 data::Batch batch_of(std::vector<std::int64_t> ids) {
