@@ -220,7 +220,7 @@ Claim time_to_loss() {
         options.steps = quick ? 60 : model == "mlp" ? 1000 : 4220;
         options.learning_rate = 2e-4;
         options.schedule = "exponential";
-        options.log_every = 1;
+        options.log_every = std::max<std::int64_t>(1, options.steps / 200);
         reports[contender.name] = run_experiment(fashion(), options);
         run.progress(
             fmt::format("{} on {}: loss {:.3f}", contender.name, model, reports[contender.name].final_loss));
