@@ -104,7 +104,7 @@ void set_default(const char* name, const std::string& value) {
 }
 
 // OpenMP and BLAS read their thread count when they are loaded. `launch` shares the cores among its ranks itself.
-void prepare_threads(const std::vector<std::string_view>& words) {
+void prepare_threads(const std::vector<std::string_view>& words, char** argv) {
   if (words[0] == "launch") return;
   std::string threads = "0";
   for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
@@ -117,7 +117,10 @@ void prepare_threads(const std::vector<std::string_view>& words) {
   set_default("OMP_NUM_THREADS", threads);
   // libgomp's threads otherwise spin for milliseconds at every barrier: on cores that other programs use too, that made
   // training steps five to ten times slower (docs/performance.md).
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   set_default("GOMP_SPINCOUNT", "1000");
+  // This program is linked with libgomp, which has read its variables before main: only a new start makes it read them.
+  ::execv("/proc/self/exe", argv);  // on failure its own defaults serve
 }
 
 // Debian's folder of the OpenMP flavour, or a folder named by the user (also how the tests stand in another library).
@@ -180,7 +183,7 @@ int main(int argc, char** argv) {
                 tenfold::revision().data());
     return std::fflush(stdout) == 0 ? 0 : 5;
   }
-  prepare_threads(words);
+  prepare_threads(words, argv);
   std::error_code ignored;
   const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   void* app = nullptr;

@@ -42,6 +42,7 @@ TEST(Bench, HasARowForEachMethodAndTheBest) {
   const BenchRow &fused = named.at("logistic/backprop"), &autograd = named.at("logistic/backprop_autograd");
   const BenchRow& reference = fused.reference ? fused : autograd;
   EXPECT_NE(fused.reference, autograd.reference);
+  EXPECT_EQ(*autograd.vs_autograd, 1.0);
   EXPECT_EQ(*reference.vs_backprop, 1.0);
   EXPECT_EQ(reference.ours, std::min(fused.ours, autograd.ours));
   EXPECT_EQ(named.at("logistic/" + named.at("logistic/best").method).ours, least);

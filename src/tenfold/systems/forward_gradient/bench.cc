@@ -190,6 +190,13 @@ class ModelBench {
   }
 
  private:
+  std::size_t index_of(const std::string& name) const {
+    const auto found = std::find_if(
+        methods_.begin(), methods_.end(), [&](const Method& method) { return method.name == name; });
+    check_internal(found != methods_.end(), "no method " + name);
+    return static_cast<std::size_t>(found - methods_.begin());
+  }
+
   // The faster way of backpropagation.
   std::size_t reference() const {
     std::size_t best = 0;
@@ -244,11 +251,13 @@ class ModelBench {
     row.threads = options_.threads;
     row.repeats = static_cast<int>(times_[i].wall.size());
     row.kind = kind_name(method.cost.kind);
+    row.method = method.variant;
     row.reference = i == reference();
     if (method.cost.kind == MethodKind::kForward) row.unbiased = true;
     const Times& backprop = times_[reference()];
     row.vs_backprop = median(ratios(times_[i].wall, backprop.wall));
     row.vs_backprop_cpu = median(ratios(times_[i].cpu, backprop.cpu));
+    row.vs_autograd = median(ratios(times_[i].wall, times_[index_of("backprop_autograd")].wall));
     const Floor floor = floor_of(method.cost, work, options_.batch, rates);
     row.floor = floor.seconds * kMilli;
     row.share_of_floor = *row.floor / row.ours;

@@ -53,7 +53,7 @@ struct BenchRow {
   double ours = 0.0;             // median wall time
   double ours_cpu = 0.0;         // median CPU time
   std::string kind;              // "loss", "backprop", "forward", "memory"
-  std::string method;            // of `best`: which one it is
+  std::string method;            // of `best`: which one it is; of backprop_autograd: its memory format
   bool reference = false;        // the backpropagation that vs_backprop is over
   std::optional<bool> unbiased;  // of forward gradients
   std::optional<double> peer;  // PyTorch's step of the same kind: its faster forward-AD method, its backward
@@ -65,6 +65,7 @@ struct BenchRow {
   int repeats = 0;
   std::optional<double> vs_backprop;  // median of the ratios to the reference in the same repeat, wall time
   std::optional<double> vs_backprop_cpu;   // the same by CPU time: steadier on a busy machine
+  std::optional<double> vs_autograd;       // to backprop_autograd: like with like for dual tensors
   std::optional<double> peer_vs_backprop;  // peer's step over the peer's backpropagation
   std::optional<double> sampling_share;    // of the step that draws directions
   std::string peer_note;                   // which PyTorch, or why there is no peer

@@ -38,6 +38,7 @@ struct Method {
   std::string name;
   MethodCost cost;
   std::function<void(std::uint64_t step)> run;  // one step
+  std::string variant = {};                     // memory format of LibTorch's own step
 };
 
 // All methods of bench.h but `best` on fresh copies of a model. Inputs are [batch, 1, 28, 28].

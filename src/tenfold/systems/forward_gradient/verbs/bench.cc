@@ -65,6 +65,7 @@ nlohmann::json row_json(const BenchRow& row) {
           {"unbiased", number(row.unbiased)},
           {"vs_backprop", number(row.vs_backprop)},
           {"vs_backprop_cpu", number(row.vs_backprop_cpu)},
+          {"vs_autograd", number(row.vs_autograd)},
           {"peer_vs_backprop", number(row.peer_vs_backprop)},
           {"sampling_share", number(row.sampling_share)},
           {"ours_cpu", row.ours_cpu},
