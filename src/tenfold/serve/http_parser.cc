@@ -45,6 +45,7 @@ std::size_t RequestParser::feed(std::string_view bytes) {
   error_code failure;
   std::size_t used = 0;
   while (used < bytes.size() && !done()) {
+    if (waits_for_last_chunk(bytes.substr(used))) break;
     const bool head_was_done = head_done();
     const std::size_t step = put({bytes.data() + used, bytes.size() - used}, failure);
     used += step;
@@ -55,6 +56,14 @@ std::size_t RequestParser::feed(std::string_view bytes) {
     if (step == 0) break;
   }
   return used;
+}
+
+// Beast asserts that a last chunk comes with at least five bytes, which is so of a whole one ("0", two line ends) and not
+// of one that is on its way.
+bool RequestParser::waits_for_last_chunk(std::string_view bytes) const {
+  constexpr std::size_t kLastChunk = 5;
+  return head_done() && chunked() && bytes.size() < kLastChunk &&
+         bytes.find_first_not_of("0\r\n") == std::string_view::npos;
 }
 
 // Beast limits the bytes that wait to be parsed, not the sum of the lines it has taken.

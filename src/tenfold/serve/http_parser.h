@@ -78,6 +78,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   std::size_t on_chunk_body_impl(std::uint64_t, text bytes, error_code& failure) override;
   void on_finish_impl(error_code&) override {}
 
+  bool waits_for_last_chunk(std::string_view bytes) const;
   void check_head_size(std::size_t parsed, std::size_t waiting);
   [[noreturn]] void fail(const error_code& failure);
   [[noreturn]] void fail(RejectReason reason, HttpError error);

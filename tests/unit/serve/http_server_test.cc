@@ -52,6 +52,17 @@ TEST(HttpServer, TakesChunkedBodies) {
   EXPECT_EQ(client.get("/next").body, "GET /next 0");
 }
 
+TEST(HttpServer, TakesChunksByteByByte) {
+  BareServer server(describe_request);
+  HttpClient client(server.port());
+  client.send("POST /c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (char c : std::string("1\r\n0\r\n00\r\n\r\n")) {
+    client.send(std::string(1, c));
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // so that the server reads each alone
+  }
+  EXPECT_EQ(client.read_response().body, "POST /c 1");
+}
+
 TEST(HttpServer, SendsNoBodyToHead) {
   BareServer server(describe_request);
   HttpClient client(server.port());
