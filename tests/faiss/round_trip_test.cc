@@ -189,20 +189,5 @@ TEST_F(Faiss, RowsRemovedFromListsAreLeftOut) {
   expect_same(*load(written(parted, {.probes = 10})), parted, 10);
 }
 
-// Same data, same rounds: the error of our rotation and codewords is at most 2 % above Faiss'.
-TEST_F(Faiss, OurOpqIsAsGoodAsTheirs) {
-  faiss::OPQMatrix rotation(kDimension, 4);
-  rotation.niter = 20;
-  faiss::IndexPQ codes(kDimension, 4, 8, faiss::METRIC_INNER_PRODUCT);
-  faiss::IndexPreTransform theirs(&rotation, &codes);
-  theirs.train(kRows, rows_.data());
-  theirs.add(kRows, rows_.data());
-  const double expected =
-      reconstruction_error(parse(bytes_of(theirs)).codes->quantizer(), as_vectors(rows_, kDimension));
-  const auto ours =
-      train_product_quantizer(as_vectors(rows_, kDimension), {.method = "opq", .bytes = 4, .rotations = 20});
-  EXPECT_LE(reconstruction_error(ours, as_vectors(rows_, kDimension)), 1.02 * expected);
-}
-
 }  // namespace
 }  // namespace tenfold::search
