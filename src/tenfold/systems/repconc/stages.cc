@@ -16,6 +16,8 @@
 namespace tenfold::repconc {
 namespace {
 
+constexpr std::uint64_t kDenseSeed = 1'000'003, kQuerySeed = 2'000'003;  // added to the seed of the run
+
 train::TrainerOptions trainer_of(const StageOptions& stage) {
   train::TrainerOptions trainer;
   trainer.epochs = stage.epochs;
@@ -103,6 +105,8 @@ class Stages {
     const auto estimator = train::make_gradient_estimator(options_.training.gradient);
     systems::Context context = context_;
     context.out = part.empty() ? folder_ : folder_ / part;
+    // Other pairs in another order: a stage must not see again what the one before has learned by heart.
+    context.seed += part == "dense" ? kDenseSeed : part == "query" ? kQuerySeed : 0;
     const std::string name = options_.training.name.empty() ? "repconc" : options_.training.name;
     return training::run_training({.system = "repconc",
                                    .name = part.empty() ? name : name + " " + part,
