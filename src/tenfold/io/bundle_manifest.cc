@@ -17,12 +17,13 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 11> kMemberNames = {"config.toml",
+constexpr std::array<std::string_view, 12> kMemberNames = {"config.toml",
                                                            "run.json",
                                                            "weights.safetensors",
                                                            "optimizer.safetensors",
                                                            "state.json",
                                                            "index.safetensors",
+                                                           "index.codes",
                                                            "documents.jsonl",
                                                            "vocabulary.json",
                                                            "merges.txt",

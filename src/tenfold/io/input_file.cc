@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +105,18 @@ void InputFile::read_at(std::uint64_t offset, std::span<std::byte> target) const
     target = target.subspan(static_cast<std::size_t>(count));
     offset += static_cast<std::uint64_t>(count);
   }
+}
+
+InputFile::Mapping InputFile::map() const {
+  if (!descriptor_.is_open()) return {memory_, nullptr};
+  if (size_ == 0) return {};
+  const auto length = checked::cast<std::size_t>(size_);
+  if (!length) fail("file.too_large", label_, fmt::format("{} bytes", size_));
+  void* pages = ::mmap(nullptr, *length, PROT_READ, MAP_PRIVATE, descriptor_.get(), 0);
+  if (pages == MAP_FAILED) throw_errno("map", label_, errno);
+  return {{static_cast<const std::byte*>(pages), *length},
+          std::shared_ptr<const void>(
+              pages, [size = *length](const void* p) { ::munmap(const_cast<void*>(p), size); })};
 }
 
 }  // namespace tenfold::io

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -32,6 +33,14 @@ class InputFile {
   // Fills `target` from byte `offset` on. Thread-safe. Throws Error(kFile): "file.truncated" when the file ends
   // earlier (it shrank after it was opened), "file.io".
   void read_at(std::uint64_t offset, std::span<std::byte> target) const;
+
+  // All bytes without a copy, on pages of the system that are read when they are touched first; `keep` holds them. Meant for files
+  // that nobody shortens: touching a page that is gone ends the process. Throws what throw_errno() knows.
+  struct Mapping {
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> keep;
+  };
+  Mapping map() const;
 
  private:
   InputFile(Descriptor descriptor, std::span<const std::byte> memory, std::uint64_t size, std::string label);

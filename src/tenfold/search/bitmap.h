@@ -45,4 +45,14 @@ class Bitmap {
   std::vector<std::uint64_t> words_;
 };
 
+// Rows that a search may return. Null: no restriction.
+struct RowFilter {
+  const Bitmap* allowed = nullptr;
+  const Bitmap* removed = nullptr;
+
+  bool accepts(std::size_t row) const {
+    return (allowed == nullptr || allowed->test(row)) && (removed == nullptr || !removed->test(row));
+  }
+};
+
 }  // namespace tenfold::search

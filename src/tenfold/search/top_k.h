@@ -26,9 +26,11 @@ class TopK {
     if (hits_.size() >= 2 * k_ + 16) cut();
   }
 
-  // The threshold is raised as soon as k hits are known, not only when the reservoir is full.
+  // Raises the threshold when k hits are known, without waiting until the reservoir is full. To be called now and then: it costs nothing
+  // until a quarter more than k hits have come together.
   void tighten() {
-    if (hits_.size() > k_ || (hits_.size() == k_ && threshold_ == kLowest)) cut();
+    const std::size_t enough = threshold_ == kLowest ? k_ : k_ + k_ / 4 + 8;
+    if (hits_.size() >= enough) cut();
   }
 
   void merge(const TopK& other) {

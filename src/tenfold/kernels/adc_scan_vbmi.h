@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The 8-bit scan of kernels/adc_scan.h for processors with AVX-512 VBMI: tables of 256 bytes stay in registers. Highway 1.0.3 has no
+// operation for its permutes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tenfold::kernels::adc_detail {
+
+// Asks the processor once. False on others than x86-64.
+bool has_vbmi();
+
+void scan8_vbmi(const std::uint8_t* blocks,
+                std::size_t block_count,
+                std::size_t codes,
+                const std::uint8_t* tables,
+                std::uint16_t* sums);
+
+}  // namespace tenfold::kernels::adc_detail

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tenfold/search/index_bundle.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tenfold/base/checked.h"
+#include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
+#include "tenfold/io/safetensors.h"
+
+namespace tenfold::search {
+namespace {
+
+using io::DType;
+
+constexpr const char* kTensors = "index.safetensors";
+constexpr const char* kCodes = "index.codes";
+
+[[noreturn]] void fail(std::string_view code, std::string what, std::string seen, std::string wanted) {
+  throw Error(ErrorClass::kFile,
+              fmt::format("index_bundle.{}", code),
+              {.what = std::move(what),
+               .seen = std::move(seen),
+               .wanted = std::move(wanted),
+               .remedy = "the bundle is damaged or of another version: build the index again"});
+}
+
+template <typename T>
+io::TensorView view(std::string name,
+                    DType type,
+                    std::vector<std::uint64_t> shape,
+                    const std::vector<T>& values) {
+  return {std::move(name), type, std::move(shape), std::as_bytes(std::span(values))};
+}
+
+std::uint64_t field(const std::map<std::string, std::string>& metadata,
+                    const std::string& name,
+                    std::uint64_t most) {
+  const auto entry = metadata.find(name);
+  const auto number = entry == metadata.end() ? std::nullopt : parse_integer(entry->second);
+  if (number && *number >= 0 && static_cast<std::uint64_t>(*number) <= most)
+    return static_cast<std::uint64_t>(*number);
+  fail("field",
+       fmt::format("the index lacks its field {}", name),
+       entry == metadata.end() ? "nothing" : printable(entry->second, 40),
+       fmt::format("a number from 0 to {}", most));
+}
+
+std::vector<float> optional_floats(const io::SafetensorsReader& tensors, const char* name) {
+  return tensors.contains(name) ? tensors.read_as<float>(name) : std::vector<float>();
+}
+
+ProductQuantizer read_quantizer(const io::SafetensorsReader& tensors,
+                                const std::map<std::string, std::string>& metadata) {
+  ProductQuantizerParts parts{.dimension = field(metadata, "dimension", 1 << 20),
+                              .blocks = field(metadata, "blocks", 1 << 20),
+                              .bits = field(metadata, "bits", 8),
+                              .centroids = tensors.read_as<float>("centroids"),
+                              .rotation = optional_floats(tensors, "rotation")};
+  const auto entry = metadata.find("anisotropy");
+  if (entry != metadata.end()) parts.anisotropy = parse_double(entry->second).value_or(std::nan(""));
+  return ProductQuantizer(std::move(parts));
+}
+
+// The part of `bytes` that holds the blocks of each list, in order; the parts cover it.
+std::vector<CodeStore> read_stores(const ProductQuantizer& pq,
+                                   std::span<const std::uint64_t> rows,
+                                   io::InputFile::Mapping codes) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(codes.bytes.data());
+  std::size_t at = 0;
+  std::vector<CodeStore> stores;
+  for (const std::uint64_t count : rows) {
+    const bool plausible =
+        count <= codes.bytes.size();  // a row has at least half a byte, padded to a whole block
+    const std::size_t size = plausible ? CodeStore::block_bytes(pq.blocks(), pq.bits(), count) : 0;
+    if (!plausible || size > codes.bytes.size() - at) {
+      fail("shape",
+           "index.codes is shorter than its lists",
+           fmt::format("{} bytes", codes.bytes.size()),
+           fmt::format("a list of {} rows", count));
+    }
+    stores.emplace_back(pq.blocks(), pq.bits(), count, std::span(bytes + at, size), codes.keep);
+    at += size;
+  }
+  if (at != codes.bytes.size())
+    fail("shape",
+         "index.codes is longer than its lists",
+         fmt::format("{} bytes", codes.bytes.size()),
+         fmt::format("{}", at));
+  return stores;
+}
+
+Bitmap read_removed(const io::SafetensorsReader& tensors, std::size_t size) {
+  Bitmap removed(size);
+  for (const std::uint32_t row : tensors.read_as<std::uint32_t>("removed")) {
+    if (row >= size)
+      fail("shape",
+           "a removed row is not in the index",
+           fmt::format("{}", row),
+           fmt::format("below {}", size));
+    removed.set(row);
+  }
+  return removed;
+}
+
+}  // namespace
+
+void add_index_members(io::BundleWriter& bundle, const CodeIndex& index, const Int8Rows* second) {
+  const ProductQuantizer& pq = index.quantizer();
+  const std::size_t d = pq.dimension();
+  std::vector<std::uint64_t> rows;
+  std::vector<std::uint32_t> numbers, removed;
+  for (const CodeStore& store : index.parts().stores) rows.push_back(store.rows());
+  for (const auto& list : index.parts().numbers) numbers.insert(numbers.end(), list.begin(), list.end());
+  for (std::uint32_t row = 0; row < index.size(); ++row) {
+    if (index.removed().test(row)) removed.push_back(row);
+  }
+  std::vector<io::TensorView> tensors{
+      view("centroids", DType::kF32, {pq.blocks(), pq.codewords(), pq.width()}, pq.parts().centroids),
+      view("list_rows", DType::kU64, {rows.size()}, rows),
+      view("removed", DType::kU32, {removed.size()}, removed)};
+  if (pq.has_rotation()) tensors.push_back(view("rotation", DType::kF32, {d, d}, pq.parts().rotation));
+  if (index.has_lists()) {
+    tensors.push_back(view("coarse", DType::kF32, {index.lists(), d}, index.parts().coarse));
+    tensors.push_back(view("numbers", DType::kU32, {numbers.size()}, numbers));
+  }
+  if (second != nullptr) {
+    tensors.push_back(view("int8", DType::kI8, {second->rows(), d}, second->values()));
+    tensors.push_back(view("int8_scales", DType::kF32, {second->rows()}, second->scales()));
+  }
+  const io::SafetensorsMetadata metadata{{"dimension", std::to_string(d)},
+                                         {"blocks", std::to_string(pq.blocks())},
+                                         {"bits", std::to_string(pq.bits())},
+                                         {"rows", std::to_string(index.size())},
+                                         {"anisotropy", fmt::format("{}", pq.parts().anisotropy)}};
+  bundle.add(kTensors, [&](WritableFile& file) { io::write_safetensors(file, tensors, metadata); });
+  bundle.add(kCodes, [&](WritableFile& file) {
+    for (const CodeStore& store : index.parts().stores) file.write(std::as_bytes(store.blocks()));
+  });
+}
+
+IndexMembers open_index_members(const io::BundleReader& bundle) {
+  const io::SafetensorsReader tensors = bundle.open_tensors(kTensors);
+  const auto metadata = tensors.metadata();
+  ProductQuantizer pq = read_quantizer(tensors, metadata);
+  CodeIndex::Parts parts{.coarse = optional_floats(tensors, "coarse"),
+                         .size = field(metadata, "rows", 0xFFFFFFFEu)};
+  const auto rows = tensors.read_as<std::uint64_t>("list_rows");
+  parts.stores = read_stores(pq, rows, bundle.open_member(kCodes).map());
+  if (std::accumulate(rows.begin(), rows.end(), std::uint64_t{0}) < parts.size) {
+    fail("shape",
+         "the lists have fewer rows than the index",
+         fmt::format("{} lists", rows.size()),
+         fmt::format("{} rows", parts.size));
+  }
+  if (tensors.contains("numbers")) {
+    const auto numbers = tensors.read_as<std::uint32_t>("numbers");
+    std::size_t at = 0;
+    for (const std::uint64_t count : rows) {
+      if (count > numbers.size() - at)
+        fail("shape", "rows of the lists lack numbers", fmt::format("{}", numbers.size()), "one a row");
+      const auto from = numbers.begin() + static_cast<std::ptrdiff_t>(at);
+      parts.numbers.emplace_back(from, from + static_cast<std::ptrdiff_t>(count));
+      at += count;
+    }
+  }
+  parts.removed = read_removed(tensors, parts.size);
+  IndexMembers result{CodeIndex(std::move(pq), std::move(parts)), std::nullopt};
+  if (tensors.contains("int8")) {
+    auto values = tensors.read_as<std::int8_t>("int8");
+    auto scales = tensors.read_as<float>("int8_scales");
+    const auto wanted = checked::mul(result.index.size(), result.index.dimension());
+    if (scales.size() != result.index.size() || !wanted || values.size() != *wanted) {
+      fail("shape",
+           "the second stage has other rows than the index",
+           fmt::format("{}", scales.size()),
+           fmt::format("{}", result.index.size()));
+    }
+    result.second = Int8Rows(result.index.dimension(), std::move(values), std::move(scales));
+  }
+  return result;
+}
+
+}  // namespace tenfold::search

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// An index of codes as members of a bundle (io/bundle.h): small parts as tensors in index.safetensors, the blocks of all lists one after
+// the other in index.codes, which a reader maps into memory and scans in place. A bundle appears whole or not at all, so that an index
+// that is being written is never seen half.
+#pragma once
+
+#include <optional>
+
+#include "tenfold/io/bundle.h"
+#include "tenfold/search/code_index.h"
+#include "tenfold/search/rerank_index.h"
+
+namespace tenfold::search {
+
+// Adds both members. `second`: vectors to rank again, of the same rows. Throws what BundleWriter::add() throws.
+void add_index_members(io::BundleWriter& bundle, const CodeIndex& index, const Int8Rows* second = nullptr);
+
+struct IndexMembers {
+  CodeIndex index;
+  std::optional<Int8Rows> second;
+};
+
+// The codes stay in the file's pages; a row that is added or updated copies its list into memory first. Throws Error(kFile): the codes of
+// BundleReader and SafetensorsReader, "index_bundle.field" (metadata missing or of another kind), "index_bundle.shape" (members that do not
+// fit together); Error(kData) as the constructors of ProductQuantizer and CodeIndex.
+IndexMembers open_index_members(const io::BundleReader& bundle);
+
+}  // namespace tenfold::search

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scans of codes give the same integers as their plain versions on every instruction set.
+#include "tenfold/kernels/adc_scan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/unit/kernels/every_target.h"
+
+namespace tenfold::kernels {
+namespace {
+
+// Bytes with the ends of the range more often than chance; `worst`: all 255.
+std::vector<std::uint8_t> bytes(TestNumbers& numbers, std::size_t count, bool worst = false) {
+  std::vector<std::uint8_t> values(count);
+  for (auto& value : values) value = static_cast<std::uint8_t>(worst ? 255 : numbers.size(0, 255));
+  return values;
+}
+
+TEST_F(EveryTarget, Adc8EqualsItsPlainVersion) {
+  for_each_target([] {
+    TestNumbers numbers(11);
+    for (int round = 0; round < 1000; ++round) {
+      const bool large = round % 100 == 0;
+      const std::size_t codes = large ? kMaxAdcCodes : numbers.size(1, 24), blocks = numbers.size(0, 6);
+      const auto packed = bytes(numbers, blocks * adc8_block_bytes(codes));
+      const auto tables = bytes(numbers, codes * 256, large);
+      std::vector<std::uint16_t> sums(blocks * kAdc8Rows, 1), plain(sums.size(), 2);
+      adc_scan8(packed.data(), blocks, codes, tables.data(), sums.data());
+      adc_scan8_plain(packed.data(), blocks, codes, tables.data(), plain.data());
+      ASSERT_EQ(sums, plain) << "round " << round << ", codes " << codes << ", " << adc_target();
+    }
+  });
+}
+
+TEST_F(EveryTarget, Adc4EqualsItsPlainVersion) {
+  for_each_target([] {
+    TestNumbers numbers(12);
+    for (int round = 0; round < 1000; ++round) {
+      const bool large = round % 100 == 0;
+      const std::size_t codes = large ? kMaxAdcCodes : numbers.size(1, 40), blocks = numbers.size(0, 6);
+      const auto packed = bytes(numbers, blocks * adc4_block_bytes(codes));
+      auto tables = bytes(numbers, adc4_padded(codes) * 16, large);
+      std::fill(tables.begin() + static_cast<std::ptrdiff_t>(codes * 16), tables.end(), std::uint8_t{0});
+      std::vector<std::uint16_t> sums(blocks * kAdc4Rows, 1), plain(sums.size(), 2);
+      adc_scan4(packed.data(), blocks, codes, tables.data(), sums.data());
+      adc_scan4_plain(packed.data(), blocks, codes, tables.data(), plain.data());
+      ASSERT_EQ(sums, plain) << "round " << round << ", codes " << codes;
+    }
+  });
+}
+
+TEST_F(EveryTarget, SelectsTheSumsThatReachTheBound) {
+  for_each_target([] {
+    TestNumbers numbers(13);
+    for (int round = 0; round < 1000; ++round) {
+      std::vector<std::uint16_t> sums(numbers.size(0, 200));
+      for (auto& sum : sums) sum = static_cast<std::uint16_t>(numbers.size(0, 65535));
+      const auto least = static_cast<std::uint16_t>(numbers.size(0, 65535));
+      std::vector<std::uint32_t> found(sums.size() + 1), expected;
+      for (std::uint32_t i = 0; i < sums.size(); ++i) {
+        if (sums[i] >= least) expected.push_back(i);
+      }
+      found.resize(select_at_least(sums, least, found.data()));
+      ASSERT_EQ(found, expected);
+    }
+  });
+}
+
+TEST_F(EveryTarget, DotOfSignedBytesIsExact) {
+  for_each_target([] {
+    TestNumbers numbers(14);
+    for (int round = 0; round < 1000; ++round) {
+      std::vector<std::int8_t> a(numbers.size(0, 300)), b(a.size());
+      std::int64_t sum = 0;
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        a[i] = static_cast<std::int8_t>(numbers.size(0, 255));
+        b[i] = static_cast<std::int8_t>(numbers.size(0, 255));
+        sum += std::int64_t{a[i]} * b[i];
+      }
+      ASSERT_EQ(dot_int8(a.data(), b.data(), a.size()), sum);
+    }
+    const std::vector<std::int8_t> lowest(1 << 16, -128);
+    ASSERT_EQ(dot_int8(lowest.data(), lowest.data(), lowest.size()), 1 << 30);
+  });
+}
+
+}  // namespace
+}  // namespace tenfold::kernels

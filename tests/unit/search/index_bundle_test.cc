@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// An index in a bundle: the same after it was stored, never seen half, and refused when its members do not fit together.
+#include "tenfold/search/index_bundle.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/faulty_file_system.h"
+#include "tests/unit/io/text_test_util.h"
+#include "tests/unit/search/search_data.h"
+
+namespace tenfold::search {
+namespace {
+
+constexpr std::size_t kDimension = 16, kRows = 500;
+
+class IndexBundle : public testing::Test {
+ protected:
+  CodeIndex index(std::int64_t bits, bool lists) const {
+    auto pq = train_product_quantizer(
+        rows_, {.method = "opq", .bytes = 4, .bits = bits, .kmeans_iterations = 2, .rotations = 2});
+    CodeIndex result = lists ? CodeIndex(pq, train_coarse(pq, rows_, 6, 1)) : CodeIndex(pq);
+    result.add(rows_);
+    result.remove(std::vector<std::uint32_t>{1, 499});
+    return result;
+  }
+  void store(const CodeIndex& index,
+             const Int8Rows* second = nullptr,
+             FileSystem& files = real_file_system()) const {
+    io::BundleWriter writer(files, folder_ / "bundle", {.system = "test", .created_by = "test"});
+    add_index_members(writer, index, second);
+    writer.commit();
+  }
+  IndexMembers load() const { return open_index_members(io::BundleReader::open(folder_ / "bundle")); }
+
+  const std::vector<float> values_ = skewed_vectors(kRows, kDimension, 1);
+  const Vectors rows_ = as_vectors(values_, kDimension);
+  const io::TempFolder folder_;
+};
+
+TEST_F(IndexBundle, ComesBackAsItWas) {
+  for (const std::int64_t bits : {8, 4}) {
+    for (const bool lists : {false, true}) {
+      const CodeIndex before = index(bits, lists);
+      store(before);
+      IndexMembers after = load();
+      const SearchRequest request{.k = 20, .probes = 6};
+      EXPECT_EQ(after.index.search(rows_, request), before.search(rows_, request));
+      EXPECT_EQ(after.index.live(), kRows - 2);
+      EXPECT_FALSE(after.second.has_value());
+      // The pages of the file are copied before they are changed.
+      after.index.add(rows_.slice(0, 70));
+      after.index.update(std::vector<std::uint32_t>{5}, rows_.slice(9, 1));
+      EXPECT_EQ(after.index.size(), kRows + 70);
+      EXPECT_EQ(load().index.search(rows_, request), before.search(rows_, request));
+    }
+  }
+}
+
+TEST_F(IndexBundle, KeepsTheSecondStage) {
+  RerankIndex before(CodeIndex(train_product_quantizer(rows_, {.method = "pq", .bytes = 4, .bits = 4})), 5);
+  before.add(rows_);
+  store(before.first(), &before.second());
+  IndexMembers parts = load();
+  const RerankIndex after(std::move(parts.index), std::move(*parts.second), 5);
+  EXPECT_EQ(after.search(rows_, {.k = 7}), before.search(rows_, {.k = 7}));
+}
+
+TEST_F(IndexBundle, IsNeverSeenHalf) {
+  const CodeIndex before = index(8, false), after = index(4, true);
+  store(before);
+  const SearchRequest request{.k = 5, .probes = 6};
+  const auto old = before.search(rows_.slice(0, 5), request),
+             fresh = after.search(rows_.slice(0, 5), request);
+  for (std::uint64_t at = 1;; ++at) {
+    store(before);
+    faults::FaultyFileSystem files({.fault = faults::Fault::kNoSpace, .at = at});
+    try {
+      store(after, nullptr, files);
+      EXPECT_EQ(load().index.search(rows_.slice(0, 5), request), fresh);
+      EXPECT_GT(at, 10u);
+      break;
+    } catch (const Error&) {
+      const auto found = load().index.search(rows_.slice(0, 5), request);
+      ASSERT_TRUE(found == old || found == fresh) << at;
+    }
+  }
+}
+
+TEST_F(IndexBundle, MembersThatDoNotFitAreRefused) {
+  const CodeIndex good = index(8, false);
+  const auto with_codes = [&](std::size_t bytes) {
+    io::BundleWriter parts(real_file_system(), folder_ / "parts", {.system = "test", .created_by = "test"});
+    add_index_members(parts, good);
+    parts.commit();
+    const std::string tensors = read_text_file(folder_.path() / "parts" / "index.safetensors");
+    std::string codes = read_text_file(folder_.path() / "parts" / "index.codes");
+    codes.resize(bytes);
+    io::BundleWriter writer(real_file_system(), folder_ / "bundle", {.system = "test", .created_by = "test"});
+    writer.add("index.safetensors", tensors);
+    writer.add("index.codes", codes);
+    writer.commit();
+    return code_of([&] { load(); });
+  };
+  const std::size_t size = good.parts().stores[0].blocks().size();
+  EXPECT_EQ(with_codes(size), "no error");
+  EXPECT_EQ(with_codes(size - 1), "index_bundle.shape");
+  EXPECT_EQ(with_codes(size + 1), "index_bundle.shape");
+  EXPECT_EQ(with_codes(0), "index_bundle.shape");
+}
+
+}  // namespace
+}  // namespace tenfold::search
