@@ -217,4 +217,8 @@ std::string to_html(const Report& report) {
   return Page(report).build();
 }
 
+std::string_view chart_library() {
+  return embedded::chart_js();
+}
+
 }  // namespace tenfold::report

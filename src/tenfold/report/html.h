@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -40,5 +41,8 @@ struct Report {
 // One HTML page. Charts carry a still SVG (by gnuplot) as fallback for printing and for readers without
 // scripts.
 std::string to_html(const Report& report);
+
+// The chart library of the pages as a script (Chart.js; it sets `window.Chart`).
+std::string_view chart_library();
 
 }  // namespace tenfold::report

@@ -2,6 +2,7 @@
 #include "tenfold/serve/static_files.h"
 
 #include "tenfold/base/sha256.h"
+#include "tenfold/report/html.h"
 #include "tenfold/serve/verb_api.h"
 #include "tenfold_serve_embedded_files.h"
 
@@ -36,6 +37,7 @@ void add_static_files(Router& router) {
     if (name == "index.html") add_file(router, "/", name, content);
     add_file(router, "/" + name, name, content);
   }
+  add_file(router, "/vendor/chart.js", "chart.js", report::chart_library());
 }
 
 }  // namespace tenfold::serve

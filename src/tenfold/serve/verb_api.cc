@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/strings.h"
+#include "tenfold/config/schema.h"
 #include "tenfold/config/toml.h"
 #include "tenfold/serve/memory_files.h"
 
@@ -317,10 +318,17 @@ void VerbApi::add_list(Router& router) {
       json verbs = json::array();
       for (const systems::Verb& verb : system.verbs) {
         if (verb.served == systems::Served::kNever) continue;
+        json presets = json::object();  // all values of each, so that a form can show them
+        for (const systems::Preset& preset : system.presets) {
+          const systems::VerbCall call = verb.prepare();
+          apply_preset({&system, &verb}, call.fields, preset.name);
+          presets[preset.name] = json::parse(config::to_json(call.fields));
+        }
         verbs.push_back({{"name", verb.name},
                          {"summary", verb.summary},
                          {"call", verb.served == systems::Served::kCall},
-                         {"schema", json::parse(served_schema(verb.prepare().fields, verb.name))}});
+                         {"schema", json::parse(served_schema(verb.prepare().fields, verb.name))},
+                         {"presets", presets}});
       }
       std::vector<std::string> presets;
       for (const systems::Preset& preset : system.presets) presets.push_back(preset.name);

@@ -339,6 +339,11 @@ TEST(Server, ServesThePageFromMemory) {
   EXPECT_EQ(server.get("/", {"If-None-Match: " + page.headers.at("etag")}).status, 304);
   EXPECT_EQ(server.get("/index.html").body, page.body);
   EXPECT_EQ(server.get("/style2.css").status, 404);
+  const HttpResponse module = server.get("/pages/registry.js");
+  EXPECT_EQ(module.headers.at("content-type"), "text/javascript; charset=utf-8");
+  const HttpResponse library = server.get("/vendor/chart.js");
+  EXPECT_EQ(library.headers.at("content-type"), "text/javascript; charset=utf-8");
+  EXPECT_NE(library.body.find("Chart.js v3"), std::string::npos);
 }
 
 TEST(Server, TellsItsStateAndLimits) {

@@ -76,6 +76,15 @@ TEST(VerbApi, ServesOnlyVerbsThatMayBeCalled) {
   EXPECT_FALSE(verbs[0]["schema"]["properties"].contains("program")) << "no client sets it";
 }
 
+TEST(VerbApi, ListsTheValuesOfPresets) {
+  TestServer server;
+  const json system = json::parse(server.get("/api/systems").body)["systems"][0];
+  EXPECT_EQ(system["presets"], json({"demo"}));
+  const json& add = system["verbs"][0];
+  EXPECT_EQ(add["presets"]["demo"]["a"], 40);
+  EXPECT_EQ(add["presets"]["demo"]["b"], add["schema"]["properties"]["b"]["default"]);
+}
+
 TEST(VerbApi, AClientNamesOnlyItsUploads) {
   TestServer server;
   server.folder.write("mine/run.json", "{}");

@@ -2,12 +2,15 @@
 // `tenfold trends fit`: one line through one period, with its doubling time and interval.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/report/gnuplot.h"
 #include "tenfold/systems/compute_trends/eras.h"
+#include "tenfold/systems/compute_trends/forecast.h"
 #include "tenfold/systems/compute_trends/frontier.h"
 #include "tenfold/systems/compute_trends/robust.h"
 #include "tenfold/systems/compute_trends/verbs/rows.h"
@@ -15,6 +18,8 @@
 
 namespace tenfold::compute_trends {
 namespace {
+
+constexpr std::int64_t kPicturePoints = 40;  // of the line
 
 struct FitOptions {
   SourceOptions source;
@@ -34,6 +39,8 @@ struct FitOptions {
   std::string quantity = "flop";
   bool noise_by_method = false;
   std::int64_t top = 10;
+  std::int64_t band = 0;
+  std::string file;
 
   void visit_fields(auto&& field) {
     source.visit_fields(field);
@@ -82,6 +89,16 @@ struct FitOptions {
            .choices = {"none", "running-top", "window-percentile", "residual"}});
     field(
         "top", top, {.help = "systems at the frontier on any day, rule running-top", .min = 1, .max = 1000});
+    field("band",
+          band,
+          {.help = "points of the line and its interval in the result, method ols; 0: none",
+           .min = 0,
+           .max = 1000});
+    field("file",
+          file,
+          {.help = "picture of the systems and the line, .svg or .png; inside --out when that is given",
+           .affects_result = false,
+           .file = config::FileUse::kWrite});
   }
 };
 
@@ -280,8 +297,84 @@ BootstrapReport resample(const FitOptions& options,
   return bootstrap(columns.year, columns.log10_flop, resampling);
 }
 
+// The line and the interval of its height at evenly spaced dates, in the quantity's unit: for drawing.
+report::Series band_of(const Fit& fit, const BootstrapReport& bootstrap, std::int64_t count) {
+  std::vector<double> years;
+  const auto last = static_cast<double>(std::max<std::int64_t>(1, count - 1));
+  for (std::int64_t i = 0; i < count; ++i) {
+    years.push_back(std::lerp(fit.first_year, fit.last_year, static_cast<double>(i) / last));
+  }
+  report::Series series;
+  for (const FanPoint& point : fan({fit.line, bootstrap.lines, 0.0, 0.0}, years, bootstrap.confidence)) {
+    series.x.push_back(point.year);
+    series.y.push_back(std::pow(10.0, point.central));
+    series.low.push_back(std::pow(10.0, point.line_low));
+    series.high.push_back(std::pow(10.0, point.line_high));
+  }
+  return series;
+}
+
+// A line that is not least squares has no band: two points draw it.
+report::Series straight(const nlohmann::json& object, const Fit& ols) {
+  report::Series series;
+  const double height = object["log10_flop_at_2000"].get<double>();
+  for (double year : {ols.first_year, ols.last_year}) {
+    series.x.push_back(year);
+    series.y.push_back(
+        std::pow(10.0, height + object["slope_oom_per_year"].get<double>() * (year - kCentreYear)));
+  }
+  return series;
+}
+
+struct Drawn {
+  const Selection& selection;
+  const Table& table;
+  const Fit& ols;
+  const BootstrapReport& bootstrap;
+};
+
+report::Chart fit_chart(const FitOptions& options, const Drawn& what, report::Series line) {
+  const std::string title(title_of(what.table.quantity));
+  report::Chart chart{.id = "trend", .title = title + " over time"};
+  chart.x.title = "publication date";
+  chart.y.title = with_unit(to_lower(title), what.table);
+  chart.y.logarithmic = true;
+  report::Series points{.name = "systems", .mark = report::Mark::kPoints};
+  for (const SystemRow& row : what.selection.rows) {
+    points.x.push_back(row.decimal_year);
+    points.y.push_back(row.flop);
+    points.labels.push_back(row.name);
+  }
+  line.name =
+      line.low.empty() ? options.method : fmt::format("trend, {:g} % interval", 100 * options.confidence);
+  chart.series = {std::move(points), std::move(line)};
+  return chart;
+}
+
+// The points of the band and the picture, when they are asked for.
+void add_drawing(nlohmann::json& object,
+                 const FitOptions& options,
+                 const Drawn& what,
+                 const systems::Context& context) {
+  const bool has_band = options.method == "ols";
+  if (options.band > 0) {
+    const report::Series band = band_of(what.ols, what.bootstrap, options.band);
+    object["band"] =
+        has_band ? nlohmann::json{{"year", band.x}, {"line", band.y}, {"low", band.low}, {"high", band.high}}
+                 : nlohmann::json(nullptr);
+  }
+  if (options.file.empty()) return;
+  const Path file = context.out.empty() ? Path(options.file) : context.out / options.file;
+  report::Series line =
+      has_band ? band_of(what.ols, what.bootstrap, kPicturePoints) : straight(object, what.ols);
+  write_file_atomically(
+      *context.files, file, report::picture(fit_chart(options, what, std::move(line)), file));
+  object["file"] = file.string();
+}
+
 systems::Outcome fit(const FitOptions& options, systems::Context& context) {
   check_method(options);
+  if (!options.file.empty()) report::check_picture_name(options.file);
   const Quantity quantity = to_quantity(options.quantity);
   const Table table = read_table(options.source, quantity);
   Selection selection = select_rows(table, options.filter);
@@ -304,6 +397,7 @@ systems::Outcome fit(const FitOptions& options, systems::Context& context) {
     rename_for_quantity(ols, quantity);
     object["ols"] = std::move(ols);
   }
+  add_drawing(object, options, {selection, table, line, interval}, context);
   rename_for_quantity(object, quantity);
   if (object["slope_oom_per_year"].get<double>() <= 0.0) {
     text.notes.push_back("The slope is not positive: it does not double.");

@@ -17,6 +17,7 @@ systems::System make_core_system() {
   system.presets = {{"demo", std::string(embedded::preset_demo())},
                     {"small", std::string(embedded::preset_small())},
                     {"paper", std::string(embedded::preset_paper())}};
+  system.routes = {make_surface_route()};
   return system;
 }
 

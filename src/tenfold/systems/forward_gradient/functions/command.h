@@ -11,4 +11,7 @@ systems::System make_core_system();
 
 systems::Verb make_descend_verb();
 
+// POST /api/forward-gradient/surface: a function of two variables on a grid, for the picture behind the paths of descend.
+systems::ApiRoute make_surface_route();
+
 }  // namespace tenfold::forward_gradient
