@@ -2,6 +2,7 @@
 #include "tenfold/systems/compute_trends/torch/flops_command.h"
 #include "tenfold/systems/forward_gradient/verbs/command.h"
 #include "tenfold/systems/registry.h"
+#include "tenfold/systems/repconc/verbs/command.h"
 
 namespace tenfold::systems {
 
@@ -13,6 +14,7 @@ std::vector<System> all_systems() {
     }
     if (system.name == "forward-gradient") forward_gradient::add_torch_verbs(system);
   }
+  systems.push_back(repconc::make_system());
   // New systems go above this line.
   return systems;
 }

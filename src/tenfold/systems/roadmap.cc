@@ -17,7 +17,7 @@ std::vector<SystemState> roadmap() {
        "Compute trends",
        "fits 70 years of training compute and puts your own run on the chart",
        "works"},
-      {"repconc", "RepCONC", "compresses dense-retrieval vectors and searches them fast", "planned"},
+      {"repconc", "RepCONC", "compresses dense-retrieval vectors and searches them fast", "works"},
   };
 }
 

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tenfold/systems/repconc/corpus.h"
+
+namespace tenfold::repconc {
+namespace {
+
+std::vector<std::string> training_texts(const RetrievalData& data) {
+  std::vector<std::string> texts = data.corpus.texts;
+  const auto train = data.splits.find("train");
+  if (train == data.splits.end()) return texts;
+  for (const std::uint32_t query : train->second.queries) texts.push_back(data.queries.texts[query]);
+  return texts;
+}
+
+}  // namespace
+
+Corpus::Corpus(const DataOptions& data_options, const VocabularyOptions& vocabulary_options)
+    : options(data_options),
+      data(load_retrieval_data(data_options)),
+      vocabulary(training_texts(data), vocabulary_options),
+      documents(vocabulary(data.corpus.texts)),
+      queries(vocabulary(data.queries.texts)),
+      train_relevant(relevant_documents(data, "train")),
+      pairs(data, documents, queries, options) {}
+
+WordLists Corpus::queries_of(const std::string& split) const {
+  WordLists lists;
+  for (const std::uint32_t query : data.splits.at(split).queries) lists.add(queries[query]);
+  return lists;
+}
+
+}  // namespace tenfold::repconc

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Data, vocabulary and word lists of a run: what all stages share.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tenfold/search/hit.h"
+#include "tenfold/search/ranking_metrics.h"
+#include "tenfold/systems/repconc/retrieval_data.h"
+#include "tenfold/systems/repconc/vocabulary.h"
+
+namespace tenfold::repconc {
+
+struct Corpus {
+  // The vocabulary is made from the documents and the training queries.
+  Corpus(const DataOptions& data_options, const VocabularyOptions& vocabulary_options);
+
+  DataOptions options;
+  RetrievalData data;
+  Vocabulary vocabulary;
+  WordLists documents, queries;
+  std::vector<std::vector<std::int64_t>> train_relevant;  // by query
+  PairDataset pairs;
+
+  std::size_t size() const { return documents.size(); }
+  // Words of a split's queries, in its order. Throws std::out_of_range for a split that is not there.
+  WordLists queries_of(const std::string& split) const;
+};
+
+}  // namespace tenfold::repconc

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 2.
+#include <ATen/Functions.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "tenfold/systems/repconc/losses.h"
+#include "tenfold/systems/repconc/tasks.h"
+
+namespace tenfold::repconc {
+
+QueryTask::QueryTask(std::shared_ptr<const Corpus> corpus,
+                     JointModule model,
+                     Encoder teacher,
+                     const LossOptions& loss,
+                     QueryOptions options)
+    : RetrievalTask(std::move(corpus), loss.scale),
+      model_(std::move(model)),
+      teacher_(std::move(teacher)),
+      options_(std::move(options)) {
+  const c10::NoGradGuard no_grad;
+  teacher_documents_ = teacher_->encode(this->corpus().documents);
+  codes_ = model_->codebook->nearest(model_->codebook->rotate(teacher_documents_));
+  start_documents_ = model_->codebook->decode(codes_).clone();
+}
+
+torch::Tensor QueryTask::encode_queries(const WordLists& queries) {
+  return model_->codebook->rotate(model_->encoder->encode(queries));
+}
+
+// The best documents of the index for each query: [B, negatives]. "static": of the index and the query encoder of the beginning.
+torch::Tensor QueryTask::mine(const data::Batch& batch, const torch::Tensor& queries) const {
+  const c10::NoGradGuard no_grad;
+  const std::int64_t count = std::min(static_cast<std::int64_t>(corpus().size()), options_.negatives);
+  if (options_.negatives_from == "live") {
+    const torch::Tensor documents = model_->codebook->decode(codes_);
+    return std::get<1>(at::mm(queries.detach(), documents.t()).topk(count, 1));
+  }
+  Encoder encoder = teacher_;
+  const torch::Tensor before = model_->codebook->rotate(encoder->forward(make_bag(batch.tensors[0])));
+  return std::get<1>(at::mm(before, start_documents_.t()).topk(count, 1));
+}
+
+train::StepOutput QueryTask::run(const data::Batch& batch) {
+  const Codebook& codebook = model_->codebook;
+  const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_bag(batch.tensors[0])));  // [B, d]
+  const torch::Tensor negatives = mine(batch, q);                                           // [B, C - 1]
+  const torch::Tensor candidates = at::cat({batch.tensors[1].unsqueeze(1), negatives}, 1);  // [B, C]
+  const torch::Tensor masked = at::cat({at::zeros({q.size(0), 1}, at::kBool), relevant(batch, negatives)}, 1);
+  // s = sum over blocks of the table entries that the codes name.
+  const std::int64_t rows = candidates.size(0), count = candidates.size(1);
+  const torch::Tensor codes = codes_.index_select(0, candidates.reshape({-1}))
+                                  .reshape({rows, count, codebook->blocks()})
+                                  .transpose(1, 2);
+  const torch::Tensor scores = scale() * codebook->tables(q).gather(2, codes).sum(1);  // [B, C]
+
+  torch::Tensor loss = at::zeros({rows});
+  if (options_.label_weight > 0.0)
+    loss = loss + options_.label_weight * softmax_loss(scores, at::zeros({rows}, at::kLong), masked);
+  if (options_.distillation_weight > 0.0) {
+    const c10::NoGradGuard no_grad;
+    const torch::Tensor whole =
+        teacher_documents_.index_select(0, candidates.reshape({-1})).reshape({rows, count, -1});
+    const torch::Tensor t = teacher_->forward(make_bag(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
+    const torch::Tensor target = scale() * at::bmm(whole, t).squeeze(2);
+    const torch::Tensor penalty = masked.to(at::kFloat) * kMasked;
+    const at::AutoGradMode grad(true);
+    loss = loss + options_.distillation_weight * distillation_loss(scores - penalty, target - penalty);
+  }
+  return {.loss = loss.mean(), .example_loss = {}, .metrics = {}};
+}
+
+}  // namespace tenfold::repconc

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tenfold/systems/repconc/retriever.h"
+
+#include <ATen/Functions.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
+#include "tenfold/train/checkpoint.h"
+
+namespace tenfold::repconc {
+namespace {
+
+Error bad_weights(std::string seen) {
+  return Error(ErrorClass::kFile,
+               "repconc.weights",
+               {.what = "weights.safetensors does not hold a retriever",
+                .seen = std::move(seen),
+                .wanted = "both encoders, the rotation and two sets of codewords that fit together",
+                .remedy = "train the model again"});
+}
+
+std::vector<float> dense(const torch::Tensor& tensor) {
+  const torch::Tensor values = tensor.detach().to(at::kFloat).contiguous();
+  return {values.data_ptr<float>(), values.data_ptr<float>() + values.numel()};
+}
+
+std::vector<float> encode(Encoder encoder, const WordLists& lists) {
+  if (lists.size() == 0) return {};
+  return dense(encoder->encode(lists));
+}
+
+torch::Tensor tensor_of(const std::vector<float>& values, std::vector<std::int64_t> shape) {
+  torch::Tensor tensor = at::empty(shape, at::kFloat);
+  std::copy(values.begin(), values.end(), tensor.data_ptr<float>());
+  return tensor;
+}
+
+void add_prefixed(train::TensorMap& to, const std::string& prefix, const train::TensorMap& from) {
+  for (const auto& [name, tensor] : from) to[prefix + name] = tensor;
+}
+
+train::TensorMap with_prefix(const train::TensorMap& all, const std::string& prefix) {
+  train::TensorMap part;
+  for (const auto& [name, tensor] : all)
+    if (name.starts_with(prefix)) part[name.substr(prefix.size())] = tensor;
+  return part;
+}
+
+const torch::Tensor& member(const train::TensorMap& tensors, const std::string& name, std::int64_t rank) {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) throw bad_weights("no tensor " + name);
+  if (found->second.dim() != rank) throw bad_weights(name + " of another rank");
+  return found->second;
+}
+
+// The shapes of the tensors say what the options were.
+EncoderOptions options_of(const train::TensorMap& tensors, std::size_t words) {
+  const torch::Tensor& table = member(tensors, "documents.table", 2);
+  const torch::Tensor& outer = member(tensors, "documents.outer.weight", 2);
+  if (table.size(0) != static_cast<std::int64_t>(words))
+    throw bad_weights(fmt::format("vectors of {} words, a vocabulary of {}", table.size(0), words));
+  return {.width = table.size(1), .hidden = outer.size(1), .dimension = outer.size(0)};
+}
+
+search::ProductQuantizer quantizer_of(const train::TensorMap& tensors, const std::string& name) {
+  const torch::Tensor& codewords = member(tensors, name, 3);  // [M, K, d / M]
+  const torch::Tensor& rotation = member(tensors, "rotation", 2);
+  if (codewords.size(1) != 16 && codewords.size(1) != 256) throw bad_weights(name + " of another number");
+  search::ProductQuantizerParts parts;
+  parts.dimension = static_cast<std::size_t>(codewords.size(0) * codewords.size(2));
+  parts.blocks = static_cast<std::size_t>(codewords.size(0));
+  parts.bits = codewords.size(1) == 16 ? 4 : 8;
+  parts.centroids = dense(codewords);
+  parts.rotation = dense(rotation);
+  return search::ProductQuantizer(std::move(parts));
+}
+
+torch::Tensor codewords_of(const search::ProductQuantizer& quantizer) {
+  return tensor_of(quantizer.parts().centroids,
+                   {static_cast<std::int64_t>(quantizer.blocks()),
+                    static_cast<std::int64_t>(quantizer.codewords()),
+                    static_cast<std::int64_t>(quantizer.width())});
+}
+
+}  // namespace
+
+std::vector<float> Retriever::encode_documents(const std::vector<std::string>& texts) const {
+  return encode(documents, vocabulary(texts));
+}
+
+std::vector<float> Retriever::encode_queries(const std::vector<std::string>& texts) const {
+  return encode(queries, vocabulary(texts));
+}
+
+std::vector<float> Retriever::encode_query(const std::string& text) const {
+  if (search::Tokenizer{}(text).empty()) {
+    throw Error(ErrorClass::kData,
+                "repconc.empty_query",
+                {.what = "the query has no words",
+                 .seen = printable(text),
+                 .wanted = "at least one letter or digit",
+                 .remedy = "write what you look for"});
+  }
+  WordLists lists;
+  lists.add(vocabulary(text));
+  if (lists.words.empty()) {
+    throw Error(ErrorClass::kData,
+                "repconc.unknown_words",
+                {.what = "the model knows no word of the query",
+                 .seen = printable(text),
+                 .wanted = "a word of the documents it was trained on",
+                 .remedy = "use other words, or --bm25"});
+  }
+  return encode(queries, lists);
+}
+
+std::vector<std::uint8_t> Retriever::codes(const std::vector<float>& vectors) const {
+  const search::Vectors rows = search::as_vectors(vectors, assigning.dimension());
+  std::vector<std::uint8_t> codes(rows.rows * assigning.code_bytes());
+  assigning.encode(rows, codes);
+  return codes;
+}
+
+void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever) {
+  train::TensorMap tensors;
+  add_prefixed(tensors, "documents.", train::module_tensors(*retriever.documents));
+  add_prefixed(tensors, "queries.", train::module_tensors(*retriever.queries));
+  if (!retriever.dense.is_empty()) add_prefixed(tensors, "dense.", train::module_tensors(*retriever.dense));
+  const auto d = static_cast<std::int64_t>(retriever.scoring.dimension());
+  tensors["rotation"] = retriever.scoring.has_rotation()
+                            ? tensor_of(retriever.scoring.parts().rotation, {d, d})
+                            : at::eye(d, at::kFloat);
+  tensors["codewords_assigning"] = codewords_of(retriever.assigning);
+  tensors["codewords_scoring"] = codewords_of(retriever.scoring);
+  std::vector<torch::Tensor> copies;
+  const std::vector<io::TensorView> views = train::tensor_views(tensors, copies);
+  bundle.add("vocabulary.json", retriever.vocabulary.to_json());
+  bundle.add("weights.safetensors", [&](WritableFile& file) { io::write_safetensors(file, views); });
+}
+
+Retriever open_retriever(const io::BundleReader& bundle) {
+  Vocabulary vocabulary = Vocabulary::from_json(bundle.read_text("vocabulary.json", std::uint64_t{1} << 30));
+  const train::TensorMap tensors = train::read_tensors(bundle.open_tensors());
+  const EncoderOptions options = options_of(tensors, vocabulary.size());
+  Retriever retriever{.options = options,
+                      .vocabulary = std::move(vocabulary),
+                      .assigning = quantizer_of(tensors, "codewords_assigning"),
+                      .scoring = quantizer_of(tensors, "codewords_scoring")};
+  if (retriever.scoring.dimension() != static_cast<std::size_t>(options.dimension) ||
+      retriever.assigning.dimension() != retriever.scoring.dimension() ||
+      retriever.assigning.blocks() != retriever.scoring.blocks())
+    throw bad_weights("codewords that do not fit the encoder");
+  retriever.documents = Encoder(options, retriever.vocabulary.idf());
+  retriever.queries = Encoder(options, retriever.vocabulary.idf());
+  train::copy_into(*retriever.documents, with_prefix(tensors, "documents."));
+  train::copy_into(*retriever.queries, with_prefix(tensors, "queries."));
+  const train::TensorMap dense = with_prefix(tensors, "dense.");
+  if (dense.empty()) return retriever;
+  retriever.dense = Encoder(options, retriever.vocabulary.idf());
+  train::copy_into(*retriever.dense, dense);
+  return retriever;
+}
+
+io::BundleReader open_part(const std::string& path, const std::string& name) {
+  const Path whole(path);
+  const bool itself = path_exists(whole / "manifest.json");
+  const Path target = itself ? whole : whole / name;
+  if (!path_exists(target / "manifest.json")) {
+    const bool index = name == "index";
+    throw Error(
+        ErrorClass::kFile,
+        index ? "repconc.no_index" : "repconc.no_model",
+        {.what = printable(path, 400) + (index ? " holds no index" : " holds no trained model"),
+         .seen = path_exists(whole) ? "a folder without " + name + "/" : "nothing of this name",
+         .wanted = "the --out folder of `tenfold repconc train`" + std::string(index ? ", indexed" : ""),
+         .remedy = index ? "run tenfold repconc index DIR --corpus DATA"
+                         : "run tenfold repconc train DATA --out DIR"});
+  }
+  io::BundleReader bundle = io::BundleReader::open(target);
+  if (bundle.manifest().system == "repconc") return bundle;
+  throw Error(ErrorClass::kData,
+              "run.other_system",
+              {.what = printable(target.string(), 400) + " belongs to another system",
+               .seen = bundle.manifest().system,
+               .wanted = "repconc",
+               .remedy = "use tenfold " + bundle.manifest().system + " with it"});
+}
+
+}  // namespace tenfold::repconc

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of a whole training run and the stages in their order.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "tenfold/systems/repconc/retriever.h"
+#include "tenfold/systems/repconc/tasks.h"
+#include "tenfold/systems/training/options.h"
+#include "tenfold/systems/training/verbs.h"
+
+namespace tenfold::repconc {
+
+// Length and rate of a stage that is not the main one: AdamW, with a rate that falls linearly.
+struct StageOptions {
+  double epochs = 1.0;
+  std::int64_t batch_size = 512;
+  double learning_rate = 1e-3;
+  double weight_decay = 0.0;
+
+  void visit_fields(auto&& field) {
+    field(
+        "epochs", epochs, {.help = "passes over the pairs; 0: leave the stage out", .min = 0.0, .max = 1e6});
+    field("batch_size", batch_size, {.help = "pairs of a step", .min = 1, .max = 1e7});
+    field(
+        "learning_rate", learning_rate, {.help = "of the encoder in the beginning", .min = 0.0, .max = 1e3});
+    field("weight_decay", weight_decay, {.help = "weight decay", .min = 0.0, .max = 100.0});
+  }
+};
+
+struct TrainOptions {
+  DataOptions data;
+  std::int64_t bytes = 16;
+  std::int64_t bits = 8;
+  VocabularyOptions vocabulary;
+  EncoderOptions encoder;
+  LossOptions loss;
+  StageOptions dense{.epochs = 10, .batch_size = 512, .learning_rate = 2e-3, .weight_decay = 0.01};
+  std::string start = "opq";  // how the codewords begin
+  JointOptions joint;
+  QueryOptions query;
+  StageOptions query_stage{.epochs = 2, .batch_size = 128, .learning_rate = 5e-5};
+  training::TrainingOptions training = main_stage();
+
+  void visit_fields(auto&& field) {
+    data.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
+      field(name == "path" ? std::string("data") : "data_" + std::string(name), value, std::move(info));
+    });
+    field("bytes", bytes, {.help = "of a document in the index", .unit = "B", .min = 1, .max = 4096});
+    field("bits", bits, {.help = "of a code: 4 or 8", .min = 4, .max = 8});
+    field("vocabulary", vocabulary, {});
+    field("encoder", encoder, {});
+    field("loss", loss, {});
+    field("dense", dense, {});
+    field("start", start, {.help = "how the codewords begin", .choices = {"pq", "opq"}});
+    field("joint", joint, {});
+    query_stage.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
+      field("query." + std::string(name), value, std::move(info));
+    });
+    query.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
+      field("query." + std::string(name), value, std::move(info));
+    });
+    training.visit_fields(field);
+  }
+
+  static training::TrainingOptions main_stage();
+};
+
+// The options a bundle of this system was trained with. Throws Error(kFile) and Error(kConfig) as the readers.
+TrainOptions options_of(const io::BundleReader& bundle);
+
+// Throws Error(kConfig, "repconc.blocks") when the bytes give no whole number of blocks or blocks that do not divide the dimension.
+void check_blocks(const TrainOptions& options);
+
+// Trains dense encoder, codewords with encoder, and query encoder, each in a run folder: DIR/dense, DIR itself, DIR/query. Then writes
+// the bundle DIR/model. The same call continues where it was stopped. Throws check_blocks()'s, Error(kData,
+// "repconc.too_few_documents") for fewer documents than codewords, and what the parts throw.
+systems::Outcome train_stages(const TrainOptions& options, systems::Context& context);
+
+}  // namespace tenfold::repconc

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// The three stages of training: a dense encoder, the encoder together with the codewords (RepCONC, section 3), and query encoder with
+// codewords against frozen codes (JPQ, arXiv 2108.00644, section 3).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tenfold/search/sinkhorn.h"
+#include "tenfold/systems/repconc/codebook.h"
+#include "tenfold/systems/repconc/corpus.h"
+#include "tenfold/systems/repconc/encoder.h"
+#include "tenfold/systems/training/task.h"
+
+namespace tenfold::repconc {
+
+// Scores are inner products of unit vectors times this (1 / temperature) in every loss.
+struct LossOptions {
+  double scale = 16.0;
+
+  void visit_fields(auto&& field) {
+    field("scale", scale, {.help = "of scores in the softmax: 1 / temperature", .min = 1e-3, .max = 1e6});
+  }
+};
+
+// Evaluation is the same in all stages: exact search over what documents are to this stage.
+class RetrievalTask : public training::SystemTask {
+ public:
+  RetrievalTask(std::shared_ptr<const Corpus> corpus, double scale);
+
+  std::string system_name() const override { return "repconc"; }
+  const data::Dataset& train_set() const override { return corpus_->pairs; }
+  std::vector<std::string> splits() const override;
+  std::int64_t split_size(const std::string& split) const override;
+  // "mrr@10", "ndcg@10", "recall@100", and "loss": -log softmax of the first relevant document over all documents.
+  train::Figures evaluate_split(const std::string& split) override;
+
+ protected:
+  virtual torch::Tensor encode_queries(const WordLists& queries) = 0;  // [Q, d]
+  virtual torch::Tensor encode_documents() = 0;                        // [N, d]: what is searched
+
+  const Corpus& corpus() const { return *corpus_; }
+  // Which of `columns` (documents, [C] or [B, C]) are relevant to each query of a batch by the training labels or are the document it
+  // was made from: [B, C] bool.
+  torch::Tensor relevant(const data::Batch& batch, const torch::Tensor& columns) const;
+  double scale() const { return scale_; }
+
+ private:
+  std::shared_ptr<const Corpus> corpus_;
+  double scale_;
+};
+
+// Stage 0: softmax over the documents of the batch.
+class DenseTask final : public RetrievalTask {
+ public:
+  DenseTask(std::shared_ptr<const Corpus> corpus, const EncoderOptions& encoder, const LossOptions& loss);
+
+  torch::nn::Module& module() override { return *encoder_; }
+  train::StepOutput run(const data::Batch& batch) override;
+  Encoder encoder() const { return encoder_; }
+
+ private:
+  torch::Tensor encode_queries(const WordLists& queries) override { return encoder_->encode(queries); }
+  torch::Tensor encode_documents() override { return encoder_->encode(corpus().documents); }
+
+  Encoder encoder_;
+};
+
+struct JointOptions {
+  double mse_weight = 1.0;      // lambda
+  double codeword_rate = 10.0;  // learning rate of the codewords over the encoder's
+  std::string assignment = "sinkhorn";
+  search::SinkhornOptions sinkhorn{.iterations = 30};
+
+  void visit_fields(auto&& field) {
+    field("mse_weight", mse_weight, {.help = "lambda: weight of the squared error", .min = 0.0, .max = 1e6});
+    field("codeword_rate",
+          codeword_rate,
+          {.help = "learning rate of the codewords over the encoder's", .min = 1e-6, .max = 1e6});
+    field("assignment",
+          assignment,
+          {.help = "codes while training: balanced, or the nearest codewords",
+           .choices = {"sinkhorn", "nearest"}});
+    field("sinkhorn", sinkhorn, {});
+  }
+};
+
+// Encoder and codewords side by side, as they stand in checkpoints.
+class JointModuleImpl : public torch::nn::Module {
+ public:
+  JointModuleImpl(Encoder encoder_module, Codebook codebook_module);
+  Encoder encoder{nullptr};
+  Codebook codebook{nullptr};
+};
+TORCH_MODULE(JointModule);
+
+// Stage 1: L = L_rank + lambda L_mse (section 3.1, equations 3 to 5) with the straight-through estimator.
+class JointTask final : public RetrievalTask {
+ public:
+  JointTask(std::shared_ptr<const Corpus> corpus,
+            JointModule model,
+            const LossOptions& loss,
+            JointOptions options);
+
+  torch::nn::Module& module() override { return *model_; }
+  // Figures: "rank_loss", "mse", "entropy", "imbalance", "disagreement" as means over blocks, and the same by block as "entropy/07".
+  train::StepOutput run(const data::Batch& batch) override;
+
+ private:
+  torch::Tensor encode_queries(const WordLists& queries) override;
+  torch::Tensor encode_documents() override;
+  void watch(double mse);
+
+  JointModule model_;
+  JointOptions options_;
+  double first_mse_ = -1.0, recent_mse_ = 0.0;
+  bool warned_ = false;
+};
+
+struct QueryOptions {
+  double codeword_rate = 10.0;
+  std::int64_t negatives = 200;
+  std::string negatives_from = "live";
+  double label_weight = 1.0, distillation_weight = 0.0;
+
+  void visit_fields(auto&& field) {
+    field("codeword_rate",
+          codeword_rate,
+          {.help = "learning rate of the codewords over the encoder's", .min = 1e-6, .max = 1e6});
+    field("negatives", negatives, {.help = "documents a query is ranked against", .min = 1, .max = 100000});
+    field("negatives_from",
+          negatives_from,
+          {.help = "the index as it is now, or as it was in the beginning", .choices = {"live", "static"}});
+    field("label_weight", label_weight, {.help = "of the loss by labels", .min = 0.0, .max = 1e6});
+    field("distillation_weight",
+          distillation_weight,
+          {.help = "of the loss by the scores of whole vectors, which needs no labels",
+           .min = 0.0,
+           .max = 1e6});
+  }
+};
+
+// Stage 2: codes stay as they are; the query encoder and the codewords are trained against the best documents of the current index.
+class QueryTask final : public RetrievalTask {
+ public:
+  // The model starts as stage 1 has left it; `teacher` is a copy of its encoder that stays as it is. Codes are those of the nearest
+  // codewords.
+  QueryTask(std::shared_ptr<const Corpus> corpus,
+            JointModule model,
+            Encoder teacher,
+            const LossOptions& loss,
+            QueryOptions options);
+
+  torch::nn::Module& module() override { return *model_; }
+  train::StepOutput run(const data::Batch& batch) override;
+  const torch::Tensor& codes() const { return codes_; }
+
+ private:
+  torch::Tensor encode_queries(const WordLists& queries) override;
+  torch::Tensor encode_documents() override { return model_->codebook->decode(codes_); }
+  torch::Tensor mine(const data::Batch& batch, const torch::Tensor& queries) const;
+
+  JointModule model_;
+  Encoder teacher_{nullptr};
+  QueryOptions options_;
+  torch::Tensor codes_;              // [N, M]
+  torch::Tensor teacher_documents_;  // [N, d]
+  torch::Tensor start_documents_;    // [N, d], as the codes said in the beginning
+};
+
+// A copy with parameters of its own.
+Encoder copy_of(const EncoderOptions& options, const Corpus& corpus, const Encoder& encoder);
+
+}  // namespace tenfold::repconc

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// A retriever and an index as bundles: what is read back answers as what was written, and damage is refused.
+#include "tenfold/systems/repconc/index_part.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tenfold/base/error.h"
+#include "tenfold/systems/repconc/demo_corpus.h"
+#include "tenfold/systems/repconc/evaluation.h"
+#include "tenfold/systems/training/verbs.h"
+
+namespace tenfold::repconc {
+namespace {
+
+Path scratch(const std::string& name) {
+  const Path folder = Path(TENFOLD_BINARY_DIR) / "repconc_test" / name;
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  return folder;
+}
+
+const search::BeirCorpus& documents() {
+  static const search::BeirCorpus made = make_demo_corpus().corpus;
+  return made;
+}
+
+// Untrained weights; two sets of codewords.
+Retriever retriever() {
+  training::seed_initial_weights(3);
+  const EncoderOptions options{.width = 16, .hidden = 16, .dimension = 8};
+  Vocabulary vocabulary(documents().texts, {});
+  const Encoder encoder(options, vocabulary.idf()), queries(options, vocabulary.idf());
+  Encoder model = encoder;
+  const torch::Tensor x = model->encode(vocabulary(documents().texts));
+  const search::Vectors rows(x.data_ptr<float>(), documents().ids.size(), 8);
+  const search::ProductQuantizer first = search::train_product_quantizer(
+      rows, {.method = "opq", .bytes = 2, .kmeans_iterations = 3, .rotations = 2});
+  search::ProductQuantizerParts parts = first.parts();
+  for (float& value : parts.centroids) value *= 1.25f;
+  return {.options = options,
+          .vocabulary = std::move(vocabulary),
+          .documents = encoder,
+          .queries = queries,
+          .assigning = first,
+          .scoring = search::ProductQuantizer(parts)};
+}
+
+std::string code_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return "";
+}
+
+class WrittenIndex : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = scratch(testing::UnitTest::GetInstance()->current_test_info()->name());
+    vectors_ = written_.encode_documents(documents().texts);
+    write_index(
+        real_file_system(), folder_ / "index", written_, documents(), build_codes(written_, vectors_, 0));
+  }
+  Retriever written_ = retriever();
+  std::vector<float> vectors_;
+  Path folder_;
+};
+
+TEST_F(WrittenIndex, AnswersAsBeforeItWasWritten) {
+  const OpenIndex open = open_index(folder_.string());
+  EXPECT_EQ(open.corpus.texts, documents().texts);
+  const std::vector<float> query = written_.encode_query(documents().texts[7]);
+  EXPECT_EQ(open.retriever.encode_query(documents().texts[7]), query);
+  const search::Vectors row(query.data(), 1, query.size());
+  EXPECT_EQ(open.codes.search(row).front(), build_codes(written_, vectors_, 0).search(row).front());
+  EXPECT_GE(open.code_file_bytes, documents().ids.size() * 2);
+}
+
+TEST_F(WrittenIndex, CodesAreOfTheFirstCodewordsAndScoresOfTheSecond) {
+  const OpenIndex open = open_index(folder_.string());
+  EXPECT_EQ(open.codes.codes(), written_.codes(vectors_));
+  EXPECT_EQ(open.codes.quantizer().parts().centroids, written_.scoring.parts().centroids);
+}
+
+TEST_F(WrittenIndex, SearchOfAllListsFindsWhatSearchWithoutListsFinds) {
+  const search::CodeIndex lists = build_codes(written_, vectors_, 8),
+                          plain = build_codes(written_, vectors_, 0);
+  const std::vector<float> query = written_.encode_query(documents().texts[9]);
+  const search::Vectors row(query.data(), 1, query.size());
+  EXPECT_EQ(lists.search(row, {.k = 20, .probes = 8}).front(), plain.search(row, {.k = 20}).front());
+}
+
+TEST_F(WrittenIndex, RefusesQueriesThatCannotBeAnswered) {
+  EXPECT_EQ(code_of([&] { written_.encode_query(""); }), "repconc.empty_query");
+  EXPECT_EQ(code_of([&] { written_.encode_query(" ?! "); }), "repconc.empty_query");
+  EXPECT_EQ(code_of([&] { written_.encode_query("zzzz"); }), "repconc.unknown_words");
+}
+
+TEST_F(WrittenIndex, RefusesAChangedByteAndOtherFolders) {
+  std::string text = read_text_file(folder_ / "index" / "documents.jsonl");
+  text[10] = 'X';
+  write_file_atomically(real_file_system(), folder_ / "index" / "documents.jsonl", text);
+  EXPECT_EQ(code_of([&] { open_index(folder_.string()); }), "bundle.hash_mismatch");
+  EXPECT_EQ(code_of([&] { open_part(folder_.string(), "model"); }), "repconc.no_model");
+  EXPECT_EQ(code_of([&] { open_index(scratch("nothing").string()); }), "repconc.no_index");
+}
+
+TEST(Evaluation, HasARowForEveryMethod) {
+  const RetrievalData data = make_demo_corpus();
+  Retriever model = retriever();
+  model.dense = model.documents;
+  EvaluationRequest request;
+  request.corpus = data.corpus;
+  const search::BeirSplit& split = data.splits.at("test");
+  for (std::size_t i = 0; i < 40; ++i) {
+    request.queries.push_back(data.queries.texts[split.queries[i]]);
+    request.judgements.push_back(split.judgements[i]);
+  }
+  std::map<std::string, double> bytes;
+  for (const MethodRow& row : evaluate_methods(request, model)) {
+    EXPECT_EQ(row.scores.queries, 40u) << row.method;
+    bytes[row.method] = row.bytes_per_document;
+  }
+  EXPECT_EQ(bytes.size(), 8u);
+  EXPECT_EQ(bytes.at("dense"), 32.0);  // 8 floats
+  EXPECT_GE(bytes.at("repconc"), 2.0);
+  EXPECT_LT(bytes.at("repconc"), 32.0);
+}
+
+}  // namespace
+}  // namespace tenfold::repconc

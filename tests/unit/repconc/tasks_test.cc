@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// The losses of the three stages: against plain loops, and that training by them lowers them.
+#include "tenfold/systems/repconc/tasks.h"
+
+#include <ATen/Functions.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "tenfold/systems/training/verbs.h"
+#include "tenfold/train/trainer.h"
+
+namespace tenfold::repconc {
+namespace {
+
+constexpr EncoderOptions kSmall{.width = 32, .hidden = 32, .dimension = 16};
+
+const std::shared_ptr<const Corpus>& corpus() {
+  static const auto made = std::make_shared<const Corpus>(
+      DataOptions{.pseudo_queries = 1, .label_repeats = 1}, VocabularyOptions{});
+  return made;
+}
+
+Encoder encoder() {
+  training::seed_initial_weights(1);
+  return Encoder(kSmall, corpus()->vocabulary.idf());
+}
+
+JointModule joint_module() {
+  Encoder made = encoder();
+  const torch::Tensor x = made->encode(corpus()->documents);
+  const search::ProductQuantizer start = search::train_product_quantizer(
+      search::Vectors(x.data_ptr<float>(), corpus()->size(), 16),
+      {.method = "opq", .bytes = 2, .bits = 4, .kmeans_iterations = 5, .rotations = 2});
+  return JointModule(made, Codebook(start, 10.0));
+}
+
+data::Batch batch_of(std::vector<std::int64_t> ids) {
+  return corpus()->pairs.get(ids, {.seed = 1, .epoch = 0});
+}
+
+double trained_loss(training::SystemTask& task, std::int64_t steps, double rate) {
+  train::TrainerOptions options;
+  options.steps = steps;
+  options.batch_size = 128;
+  options.optimizer.learning_rate = rate;
+  options.count_flops = false;
+  options.metric = "mrr@10";
+  options.lower_is_better = false;
+  const auto estimator = train::make_backprop();
+  return train::train(task, *estimator, options, {.seed = 1, .peak_gflops = 1.0}).last_loss;
+}
+
+double loss_of(training::SystemTask& task, const data::Batch& batch) {
+  const c10::NoGradGuard no_grad;
+  return task.run(batch).loss.item<double>();
+}
+
+TEST(Encoder, IsTheFormulaWordByWord) {
+  Encoder model = encoder();
+  WordLists lists;
+  lists.add(std::vector<std::int64_t>{3, 5, 3});
+  lists.add({});
+  const torch::Tensor y = model->encode(lists);
+  const auto weights = model->named_parameters();
+  const torch::Tensor w = weights["word_weights"], table = weights["table"];
+  const torch::Tensor h = 2 * w[3] * table[3] + w[5] * table[5];
+  const torch::Tensor normal = (h - h.mean()) / (h.var(false) + 1e-5).sqrt();  // LayerNorm as it starts
+  const torch::Tensor inner = at::mv(weights["inner.weight"], normal) + weights["inner.bias"];
+  const torch::Tensor gelu = 0.5 * inner * (1 + at::erf(inner / std::sqrt(2.0)));
+  const torch::Tensor out =
+      at::mv(weights["project.weight"], h) + at::mv(weights["outer.weight"], gelu) + weights["outer.bias"];
+  EXPECT_LT((y[0] - out / out.norm()).abs().max().item<double>(), 1e-5);
+  EXPECT_TRUE(y[1].isfinite().all().item<bool>());  // a text without known words
+}
+
+TEST(DenseTask, LossIsTheSoftmaxOverTheDifferentDocumentsOfTheBatch) {
+  DenseTask task(corpus(), kSmall, {.scale = 4.0});
+  // Rows 0 and 1024: a made-up query of document 0, and a labelled one.
+  const data::Batch batch = batch_of({0, 1, 0, 1024, 1025});
+  const c10::NoGradGuard no_grad;
+  const torch::Tensor q = task.encoder()->forward(make_bag(batch.tensors[0]));
+  const torch::Tensor d = task.encoder()->encode(corpus()->documents);
+  std::set<std::int64_t> documents;
+  for (std::int64_t i = 0; i < 5; ++i) documents.insert(batch.tensors[1][i].item<std::int64_t>());
+  double sum = 0;
+  for (std::int64_t i = 0; i < 5; ++i) {
+    double total = 0;
+    const auto score = [&](std::int64_t document) { return 4.0 * q[i].dot(d[document]).item<double>(); };
+    for (const std::int64_t document : documents) total += std::exp(score(document));
+    sum += std::log(total) - score(batch.tensors[1][i].item<std::int64_t>());
+  }
+  EXPECT_NEAR(loss_of(task, batch), sum / 5, 1e-5);
+}
+
+TEST(DenseTask, LossFalls) {
+  training::seed_initial_weights(1);
+  DenseTask task(corpus(), kSmall, {});
+  const data::Batch batch = batch_of({1, 9, 17, 300, 301, 302, 1024, 1100});
+  const double before = loss_of(task, batch);
+  trained_loss(task, 30, 5e-3);
+  EXPECT_LT(loss_of(task, batch), before);
+}
+
+TEST(JointTask, LossFallsAndCodesAreLogged) {
+  JointModule model = joint_module();
+  JointTask task(corpus(), model, {}, {.sinkhorn = {.iterations = 10}});
+  std::vector<std::int64_t> ids(128);
+  std::iota(ids.begin(), ids.end(), 900);
+  const train::StepOutput output = task.run(batch_of(ids));
+  std::map<std::string, double> figures;
+  for (const auto& [name, value] : output.metrics) figures[name] = value.item<double>();
+  EXPECT_NEAR(output.loss.item<double>(), figures["rank_loss"] + figures["mse"], 1e-5);
+  EXPECT_NEAR(
+      figures["entropy"],
+      (figures["entropy/00"] + figures["entropy/01"] + figures["entropy/02"] + figures["entropy/03"]) / 4,
+      1e-9);
+  EXPECT_LE(figures["entropy"], 4.0);
+  EXPECT_GE(figures["imbalance"], 0.0);
+  EXPECT_GE(figures["disagreement"], 0.0);
+  const double before = output.loss.item<double>();
+  trained_loss(task, 20, 2e-3);
+  EXPECT_LT(loss_of(task, batch_of(ids)), before);
+}
+
+TEST(JointTask, GradientReachesEncoderAndCodewords) {
+  JointModule model = joint_module();
+  JointTask task(corpus(), model, {}, {.mse_weight = 0.0, .assignment = "nearest"});
+  task.run(batch_of({0, 5, 9, 1030})).loss.backward();
+  for (const auto& parameter : model->named_parameters()) {
+    ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
+    EXPECT_GT(parameter.value().grad().abs().sum().item<double>(), 0.0) << parameter.key();
+  }
+}
+
+class Query : public testing::Test {
+ protected:
+  QueryTask task(QueryOptions options) {
+    JointModule start = joint_module();
+    JointModule own(copy_of(kSmall, *corpus(), start->encoder), Codebook(start->codebook->quantizer(), 10.0));
+    return QueryTask(corpus(), own, start->encoder, {}, std::move(options));
+  }
+};
+
+TEST_F(Query, LossFallsWhileCodesStay) {
+  QueryTask made = task({.negatives = 50});
+  const torch::Tensor codes = made.codes().clone();
+  const data::Batch batch = batch_of({1, 9, 17, 300, 301, 302, 1024, 1100});
+  const double before = loss_of(made, batch);
+  trained_loss(made, 20, 1e-3);
+  EXPECT_LT(loss_of(made, batch), before);
+  EXPECT_TRUE(codes.equal(made.codes()));
+}
+
+TEST_F(Query, LossIsTheSoftmaxAgainstTheBestOthers) {
+  QueryTask made = task({.negatives = 1024});  // all documents: nothing to mine
+  const data::Batch batch = batch_of({7, 1024});
+  const c10::NoGradGuard no_grad;
+  auto& model = dynamic_cast<JointModuleImpl&>(made.module());
+  const torch::Tensor q = model.codebook->rotate(model.encoder->forward(make_bag(batch.tensors[0])));
+  const torch::Tensor scores = 16.0 * at::mm(q, model.codebook->decode(made.codes()).t());
+  const torch::Tensor expected = -at::log_softmax(scores, 1).gather(1, batch.tensors[1].unsqueeze(1)).mean();
+  EXPECT_NEAR(loss_of(made, batch), expected.item<double>(), 1e-4);
+}
+
+TEST_F(Query, DistillationNeedsNoLabelsAndFalls) {
+  QueryTask made = task({.negatives = 50, .label_weight = 0.0, .distillation_weight = 1.0});
+  const data::Batch batch = batch_of({1, 9, 17, 300, 301, 302});
+  const double before = loss_of(made, batch);
+  trained_loss(made, 20, 1e-3);
+  EXPECT_LT(loss_of(made, batch), before);
+}
+
+TEST(RetrievalTask, EvaluatesEachSplit) {
+  DenseTask task(corpus(), kSmall, {});
+  EXPECT_EQ(task.splits(), (std::vector<std::string>{"test", "train", "valid"}));
+  const train::Figures figures = task.evaluate_split("valid");
+  for (const char* name : {"loss", "mrr@10", "ndcg@10", "recall@100"})
+    EXPECT_EQ(figures.count(name), 1u) << name;
+}
+
+}  // namespace
+}  // namespace tenfold::repconc
