@@ -97,6 +97,8 @@ std::vector<CommandDoc> describe(const Program& program) {
     doc.path = {system.name};
     doc.summary = system.summary;
     doc.description = system.title + ". Paper: " + system.paper;
+    if (!system.claims.empty())
+      doc.description += fmt::format(". Its claims: tenfold {} reproduce", system.name);
     for (const systems::Verb& verb : system.verbs) doc.children.emplace_back(verb.name, verb.summary);
     docs.push_back(std::move(doc));
     for (const systems::Verb& verb : system.verbs)

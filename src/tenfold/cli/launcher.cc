@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tenfold/base/threads.h"
@@ -165,9 +166,18 @@ void* load_app(const fs::path& folder, std::string_view name) {
   return nullptr;
 }
 
+// `tenfold SYSTEM reproduce ...` is `tenfold reproduce SYSTEM ...`: one command runs the claims of all systems.
+void put_command_first(int argc, char** argv) {
+  if (argc < 3 || std::string_view(argv[2]) != "reproduce") return;
+  const std::string_view first = argv[1];
+  if (first.starts_with("-") || first == "help" || first == "reproduce") return;
+  std::swap(argv[1], argv[2]);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  put_command_first(argc, argv);
   const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const std::vector<Page> all = pages();
   const Page& page = find_page(all, words);

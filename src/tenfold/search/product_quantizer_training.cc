@@ -15,7 +15,7 @@ namespace tenfold::search {
 namespace {
 
 // Iterations of k-means in the first and in each later round of learning a rotation, as Faiss has them.
-constexpr std::size_t kFirstRound = 40, kLaterRounds = 4;
+constexpr std::int64_t kFirstRound = 40, kLaterRounds = 4;
 
 struct Shape {
   std::size_t dimension, blocks, bits;
@@ -41,26 +41,19 @@ Shape shape_of(std::size_t dimension, const QuantizerOptions& options) {
        .remedy = "change bytes or bits"});
 }
 
-// K-means in every block, at once; goes on from `centroids` when there are some.
-std::vector<float> train_blocks(const Vectors& rotated,
-                                const Shape& shape,
-                                const KMeansOptions& options,
-                                std::vector<float> centroids = {}) {
+// K-means in every block, at once.
+std::vector<float> train_blocks(const Vectors& rotated, const Shape& shape, const KMeansOptions& options) {
   const std::size_t size = shape.words() * shape.width();
-  const bool fresh = centroids.empty();
-  centroids.resize(shape.blocks * size);
+  std::vector<float> centroids(shape.blocks * size);
   parallel_for(shape.blocks, 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t m = begin; m < end; ++m) {
-      const Vectors part = rotated.columns(m * shape.width(), shape.width());
-      const auto place = centroids.begin() + static_cast<std::ptrdiff_t>(m * size);
       KMeansOptions own = options;
       own.seed += static_cast<std::int64_t>(m);
       const KMeansResult result =
-          fresh ? kmeans(part, shape.words(), own)
-                : refine_kmeans(part,
-                                std::vector<float>(place, place + static_cast<std::ptrdiff_t>(size)),
-                                static_cast<std::size_t>(options.iterations));
-      std::copy(result.centroids.begin(), result.centroids.end(), place);
+          kmeans(rotated.columns(m * shape.width(), shape.width()), shape.words(), own);
+      std::copy(result.centroids.begin(),
+                result.centroids.end(),
+                centroids.begin() + static_cast<std::ptrdiff_t>(m * size));
     }
   });
   return centroids;
@@ -76,42 +69,29 @@ std::vector<float> mean_of(const Vectors& rows) {
   return mean;
 }
 
-struct Rotated {
-  std::vector<float> rotation;
-  std::vector<float> centroids;  // that the rotation was found for; empty without a round
-};
-
 // OPQ's non-parametric solution: codes and codewords for the rotated rows, then the rotation that brings the rows nearest to what their
-// codes stand for, in turn. The mean of the rows has no say in the rotation: blocks take it up by their codewords. It is put back into those in the end.
-Rotated learn_rotation(const Vectors& rows, const Shape& shape, const QuantizerOptions& options) {
+// codes stand for, in turn. The codewords of each round start from the rows again: those that go on from the round before keep their codes,
+// and the rotation with them. The mean of the rows has no say, because blocks take it up by their codewords.
+std::vector<float> learn_rotation(const Vectors& rows, const Shape& shape, const QuantizerOptions& options) {
   const std::vector<float> mean = mean_of(rows);
   std::vector<float> centred(rows.rows * rows.dimension), rotated(centred.size()), decoded(centred.size());
-  for (std::size_t i = 0; i < rows.rows; ++i) {
-    for (std::size_t j = 0; j < rows.dimension; ++j)
-      centred[i * rows.dimension + j] = rows.row(i)[j] - mean[j];
+  for (std::size_t i = 0; i < centred.size(); ++i) {
+    centred[i] = rows.row(i / rows.dimension)[i % rows.dimension] - mean[i % rows.dimension];
   }
-  const Vectors around = as_vectors(centred, shape.dimension);
+  const Vectors around = as_vectors(centred, shape.dimension), turned = as_vectors(rotated, shape.dimension);
   SquareMatrix rotation = random_rotation(shape.dimension, static_cast<std::uint64_t>(options.seed));
-  std::vector<float> centroids;
-  KMeansOptions rounds{.points_per_cluster = 0, .seed = options.seed};
+  KMeansOptions few{.points_per_cluster = 0, .seed = options.seed};
   for (std::int64_t round = 0; round < options.rotations; ++round) {
     apply(rotation.transposed(), around, rotated);
-    const Vectors turned = as_vectors(rotated, shape.dimension);
-    rounds.iterations = static_cast<std::int64_t>(round == 0 ? kFirstRound : kLaterRounds);
-    centroids = train_blocks(turned, shape, rounds, std::move(centroids));
-    const ProductQuantizer quantizer({shape.dimension, shape.blocks, shape.bits, centroids});
+    few.iterations = round == 0 ? kFirstRound : kLaterRounds;
+    const ProductQuantizer quantizer(
+        {shape.dimension, shape.blocks, shape.bits, train_blocks(turned, shape, few)});
     std::vector<std::uint8_t> packed(rows.rows * quantizer.code_bytes());
     quantizer.pack(quantizer.codes_of_rotated(turned), packed);
     quantizer.decode(packed, decoded);
     rotation = nearest_rotation(outer_products(as_vectors(decoded, shape.dimension), around), rotation);
   }
-  std::vector<float> shift(shape.dimension);
-  apply(rotation.transposed(), as_vectors(mean, shape.dimension), shift);
-  for (std::size_t i = 0; i < centroids.size(); ++i) {
-    const std::size_t block = i / (shape.words() * shape.width());
-    centroids[i] += shift[block * shape.width() + i % shape.width()];
-  }
-  return {rotation.dense(), std::move(centroids)};
+  return rotation.dense();
 }
 
 // Solves a symmetric positive definite system in place (Cholesky); `a` is [n, n], the result stands in `b`.
@@ -234,16 +214,13 @@ ProductQuantizer train_product_quantizer(const Vectors& rows, const QuantizerOpt
   const Vectors part = as_vectors(sample, rows.dimension);
 
   ProductQuantizerParts parts{.dimension = shape.dimension, .blocks = shape.blocks, .bits = shape.bits};
-  std::vector<float> rotated = sample, start;
+  std::vector<float> rotated = sample;
   if (options.method != "pq") {
-    Rotated found = learn_rotation(part, shape, options);
-    parts.rotation = std::move(found.rotation);
-    start = std::move(found.centroids);
+    parts.rotation = learn_rotation(part, shape, options);
     apply(SquareMatrix(parts.rotation, shape.dimension).transposed(), part, rotated);
   }
   const Vectors turned = as_vectors(rotated, shape.dimension);
-  // Codewords go on from those that the rotation was found for: a fresh start would lose a part of what it brought.
-  parts.centroids = train_blocks(turned, shape, iterations, std::move(start));
+  parts.centroids = train_blocks(turned, shape, iterations);
   if (options.method == "anisotropic") {
     parts.centroids = train_anisotropic(turned, shape, options, std::move(parts.centroids));
     parts.anisotropy = anisotropy_of(options.parallel_threshold, shape.dimension);
