@@ -151,7 +151,7 @@ class Stages {
 
 training::TrainingOptions TrainOptions::main_stage() {
   training::TrainingOptions options;
-  options.trainer = trainer_of({.epochs = 4, .batch_size = 1024, .learning_rate = 5e-4});
+  options.trainer = trainer_of({.epochs = 4, .batch_size = 1024, .learning_rate = 2e-4});
   return options;
 }
 

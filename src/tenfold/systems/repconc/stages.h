@@ -40,8 +40,8 @@ struct TrainOptions {
   StageOptions dense{.epochs = 10, .batch_size = 512, .learning_rate = 2e-3, .weight_decay = 0.01};
   std::string start = "opq";  // how the codewords begin
   JointOptions joint;
-  QueryOptions query{.distillation_weight = 1.0};
-  StageOptions query_stage{.epochs = 2, .batch_size = 128, .learning_rate = 2e-4};
+  QueryOptions query;
+  StageOptions query_stage{.epochs = 2, .batch_size = 128, .learning_rate = 5e-5};
   training::TrainingOptions training = main_stage();
 
   void visit_fields(auto&& field) {
