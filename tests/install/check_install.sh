@@ -56,6 +56,12 @@ if [ -e "$libdir/cmake/tenfold/tenfold-nn-targets.cmake" ]; then
   metered/build/run_meter | tee metered.txt
   grep -q -E 'counted ([0-9]+) FLOP in 20 steps; by hand \1$' metered.txt || fail "the meter and the hand count differ"
   want_text run.json tenfold.run
+  cp -r "$tree/examples/forward_gradient" "$folder/forward"
+  cmake -S forward -B forward/build -Wno-dev -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >configure.log 2>&1 ||
+    { cat configure.log >&2; fail configure; }
+  cmake --build forward/build >build.log 2>&1 || { cat build.log >&2; fail build; }
+  OMP_NUM_THREADS=1 forward/build/forward_gradient | tee forward.txt
+  want_text forward.txt '^loss 0\.[0-9]* -> 0\.[0-3][0-9]* without a backward pass$'
 fi
 
 echo "--- pkg-config"

@@ -61,7 +61,7 @@ void add_gradient(const torch::Tensor& parameter, const torch::Tensor& gradient)
   if (parameter.grad().defined()) {
     parameter.grad().add_(gradient);
   } else {
-    parameter.mutable_grad() = gradient;
+    parameter.mutable_grad() = gradient.variable_data();  // not as a view, for zero_grad()
   }
 }
 

@@ -155,7 +155,8 @@ StepOutput DirectionalEstimator::accumulate(const LossFunction& loss,
     if (parameter.grad().defined()) {
       parameter.grad().add_(drawn, weight * found.coefficients[0]);
     } else {
-      parameter.mutable_grad() = drawn.mul_(weight * found.coefficients[0]);
+      // Not as the view that it may be: LibTorch's zero_grad() cannot detach one.
+      parameter.mutable_grad() = drawn.mul_(weight * found.coefficients[0]).variable_data();
     }
     drawn = torch::Tensor();
   }

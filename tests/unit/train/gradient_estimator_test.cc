@@ -5,9 +5,12 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/optim/sgd.h>
 
 #include <string>
 
+#include "tenfold/train/gradient_options.h"
 #include "tests/unit/train/optimizer_cases.h"
 
 namespace tenfold::train {
@@ -83,6 +86,24 @@ TEST(Backprop, LossesItCannotUseAreErrors) {
   EXPECT_EQ(code(module.embedding * 2.0), "gradient.bad_loss");
   EXPECT_EQ(code(at::Tensor()), "gradient.bad_loss");
   EXPECT_EQ(code(module.embedding.detach().sum()), "gradient.detached_loss");
+}
+
+TEST(GradientEstimator, LeavesGradientsThatLibTorchsOptimisersCanClear) {
+  for (const char* name : {"backprop", "forward", "activity", "mezo"}) {
+    torch::nn::Linear model(3, 2);
+    const auto parameters = trainable_parameters(*model);
+    torch::optim::SGD optimizer(model->parameters(), 0.1);
+    const torch::Tensor x = at::ones({4, 3});
+    const auto estimator = make_gradient_estimator({.name = name, .per_example = false});
+    for (std::uint64_t step = 0; step < 2; ++step) {
+      EXPECT_NO_THROW(optimizer.zero_grad()) << name;
+      estimator->accumulate([&] { return StepOutput{.loss = model->forward(x).square().mean()}; },
+                            parameters,
+                            {.seed = 1, .step = step},
+                            1.0);
+    }
+    EXPECT_NO_THROW(optimizer.zero_grad()) << name;
+  }
 }
 
 TEST(GradientEstimator, WithoutStreamingRefusesToUpdate) {
