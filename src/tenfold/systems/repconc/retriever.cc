@@ -113,7 +113,7 @@ std::vector<float> Retriever::encode_query(const std::string& text) const {
                 {.what = "the model knows no word of the query",
                  .seen = printable(text),
                  .wanted = "a word of the documents it was trained on",
-                 .remedy = "use other words, or --bm25"});
+                 .remedy = "use other words"});
   }
   return encode(queries, lists);
 }
