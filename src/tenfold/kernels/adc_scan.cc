@@ -106,35 +106,26 @@ struct SplitCodes {
   }
 };
 
-template <std::size_t kAll>
-HWY_INLINE void look_up32(const SplitCodes (&codes)[kAll],
-                          const std::uint8_t* HWY_RESTRICT table,
-                          Bytes (&values)[kAll]) {
-  const Bytes even = hn::LoadDup128(kBytes, table), odd = hn::LoadDup128(kBytes, table + 16);
-  for (std::size_t i = 0; i < kAll; ++i) {
-    values[i] =
-        hn::Or(hn::TableLookupBytesOr0(even, codes[i].even), hn::TableLookupBytesOr0(odd, codes[i].odd));
+// In a table, or a part of one, of kSize bytes.
+template <std::size_t kSize, std::size_t kAll>
+HWY_INLINE void look_up(const SplitCodes (&codes)[kAll],
+                        const std::uint8_t* HWY_RESTRICT table,
+                        Bytes (&values)[kAll]) {
+  if constexpr (kSize == 32) {
+    const Bytes even = hn::LoadDup128(kBytes, table), odd = hn::LoadDup128(kBytes, table + 16);
+    for (std::size_t i = 0; i < kAll; ++i) {
+      values[i] =
+          hn::Or(hn::TableLookupBytesOr0(even, codes[i].even), hn::TableLookupBytesOr0(odd, codes[i].odd));
+    }
+  } else {
+    Bytes upper[kAll];
+    look_up<kSize / 2>(codes, table, values);
+    look_up<kSize / 2>(codes, table + kSize / 2, upper);
+    for (std::size_t i = 0; i < kAll; ++i) {
+      const Choice choice = kSize == 64 ? codes[i].bit5 : kSize == 128 ? codes[i].bit6 : codes[i].bit7;
+      values[i] = hn::IfThenElse(choice, upper[i], values[i]);
+    }
   }
-}
-
-template <std::size_t kAll>
-HWY_INLINE void look_up64(const SplitCodes (&codes)[kAll],
-                          const std::uint8_t* HWY_RESTRICT table,
-                          Bytes (&values)[kAll]) {
-  Bytes upper[kAll];
-  look_up32(codes, table, values);
-  look_up32(codes, table + 32, upper);
-  for (std::size_t i = 0; i < kAll; ++i) values[i] = hn::IfThenElse(codes[i].bit5, upper[i], values[i]);
-}
-
-template <std::size_t kAll>
-HWY_INLINE void look_up128(const SplitCodes (&codes)[kAll],
-                           const std::uint8_t* HWY_RESTRICT table,
-                           Bytes (&values)[kAll]) {
-  Bytes upper[kAll];
-  look_up64(codes, table, values);
-  look_up64(codes, table + 64, upper);
-  for (std::size_t i = 0; i < kAll; ++i) values[i] = hn::IfThenElse(codes[i].bit6, upper[i], values[i]);
 }
 
 // kBlocks blocks at once: a piece of a table is loaded once for all of them.
@@ -154,10 +145,9 @@ HWY_INLINE void scan8_blocks(const std::uint8_t* HWY_RESTRICT blocks,
       hwy::Prefetch(from + kAhead);
       split[i].split(hn::LoadU(kBytes, from));
     }
-    Bytes lower[kAll], upper[kAll];
-    look_up128(split, tables + 256 * m, lower);
-    look_up128(split, tables + 256 * m + 128, upper);
-    for (std::size_t i = 0; i < kAll; ++i) total[i].add(hn::IfThenElse(split[i].bit7, upper[i], lower[i]));
+    Bytes values[kAll];
+    look_up<256>(split, tables + 256 * m, values);
+    for (std::size_t i = 0; i < kAll; ++i) total[i].add(values[i]);
   }
   for (std::size_t i = 0; i < kAll; ++i) {
     std::uint16_t* to = sums + i / kParts * kAdc8Rows + i % kParts * kVector / 2;
