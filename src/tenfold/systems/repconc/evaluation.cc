@@ -75,7 +75,7 @@ class Evaluation {
 
   void add_untrained(Encoder dense) {
     const auto encode = [&](const std::vector<std::string>& texts) {
-      const torch::Tensor vectors = dense->encode(retriever_.vocabulary(texts)).contiguous();
+      const torch::Tensor vectors = dense->encode((*retriever_.vocabulary)(texts)).contiguous();
       return std::vector<float>(vectors.data_ptr<float>(), vectors.data_ptr<float>() + vectors.numel());
     };
     const std::vector<float> documents = encode(request_.corpus.texts), queries = encode(request_.queries);

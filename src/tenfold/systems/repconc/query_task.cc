@@ -27,7 +27,7 @@ QueryTask::QueryTask(std::shared_ptr<const Corpus> corpus,
   start_documents_ = model_->codebook->decode(codes_).clone();
 }
 
-torch::Tensor QueryTask::encode_queries(const WordLists& queries) {
+torch::Tensor QueryTask::encode_queries(const TokenLists& queries) {
   return model_->codebook->rotate(model_->encoder->encode(queries));
 }
 
@@ -40,13 +40,14 @@ torch::Tensor QueryTask::mine(const data::Batch& batch, const torch::Tensor& que
     return std::get<1>(at::mm(queries.detach(), documents.t()).topk(count, 1));
   }
   Encoder encoder = teacher_;
-  const torch::Tensor before = model_->codebook->rotate(encoder->forward(make_bag(batch.tensors[0])));
+  const torch::Tensor before = model_->codebook->rotate(encoder->forward(make_tokens(batch.tensors[0])));
   return std::get<1>(at::mm(before, start_documents_.t()).topk(count, 1));
 }
 
 train::StepOutput QueryTask::run(const data::Batch& batch) {
   const Codebook& codebook = model_->codebook;
-  const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_bag(batch.tensors[0])));  // [B, d]
+  const torch::Tensor q =
+      codebook->rotate(model_->encoder->forward(make_tokens(batch.tensors[0])));            // [B, d]
   const torch::Tensor negatives = mine(batch, q);                                           // [B, C - 1]
   const torch::Tensor candidates = at::cat({batch.tensors[1].unsqueeze(1), negatives}, 1);  // [B, C]
   const torch::Tensor masked = at::cat({at::zeros({q.size(0), 1}, at::kBool), relevant(batch, negatives)}, 1);
@@ -64,7 +65,7 @@ train::StepOutput QueryTask::run(const data::Batch& batch) {
     const c10::NoGradGuard no_grad;
     const torch::Tensor whole =
         teacher_documents_.index_select(0, candidates.reshape({-1})).reshape({rows, count, -1});
-    const torch::Tensor t = teacher_->forward(make_bag(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
+    const torch::Tensor t = teacher_->forward(make_tokens(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
     const torch::Tensor target = scale() * at::bmm(whole, t).squeeze(2);
     const torch::Tensor penalty = masked.to(at::kFloat) * kMasked;
     const at::AutoGradMode grad(true);

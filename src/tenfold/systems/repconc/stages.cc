@@ -51,14 +51,13 @@ class Stages {
       systems::Outcome outcome = train(dense, trainer_of(options_.dense), "dense");
       if (stopped(outcome)) return outcome;
     }
-    JointModule joint(copy_of(options_.encoder, *corpus_, dense.encoder()),
+    JointModule joint(copy_of(dense.encoder()),
                       Codebook(start(dense.encoder()), options_.joint.codeword_rate));
     JointTask task(corpus_, joint, options_.loss, options_.joint);
     systems::Outcome outcome = train(task, options_.training.trainer, "");
     if (stopped(outcome)) return outcome;
     const search::ProductQuantizer assigning = joint->codebook->quantizer();
-    JointModule last_model(copy_of(options_.encoder, *corpus_, joint->encoder),
-                           Codebook(assigning, options_.query.codeword_rate));
+    JointModule last_model(copy_of(joint->encoder), Codebook(assigning, options_.query.codeword_rate));
     if (options_.query_stage.epochs > 0.0) {
       QueryTask query(corpus_, last_model, joint->encoder, options_.loss, options_.query);
       const systems::Outcome last = train(query, trainer_of(options_.query_stage), "query");
