@@ -16,18 +16,10 @@
 #include "tenfold/base/threads.h"
 #include "tenfold/report/child_process.h"
 #include "tenfold/text/pretokenizer.h"
+#include "tests/support/error_code.h"
 
 namespace tenfold::text {
 namespace {
-
-std::string code_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return "";
-}
 
 // "low" 5 times, "lower" 2, "newest" 6, "widest" 3 (arXiv 1508.07909, algorithm 1).
 std::vector<std::string> sennrich() {

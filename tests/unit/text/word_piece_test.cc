@@ -6,23 +6,14 @@
 
 #include <functional>
 
-#include "tenfold/base/error.h"
 #include "tenfold/base/random.h"
+#include "tests/support/error_code.h"
 
 namespace tenfold::text {
 namespace {
 
 using Words = std::vector<std::u32string>;
 using Numbers = std::vector<std::int64_t>;
-
-std::string code_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return "";
-}
 
 TEST(BasicWords, LowersAndDropsAccents) {
   EXPECT_EQ(basic_words("Héllo  WÖRLD", {}), (Words{U"hello", U"world"}));
