@@ -119,6 +119,13 @@ TEST_F(ServedIndex, PutsWaysToSearchSideBySide) {
   EXPECT_EQ(found["answers"][2]["bytes_per_document"], 2.0);
 }
 
+TEST_F(ServedIndex, AnswersAsBeforeWhenTheFileIsDamagedLater) {
+  const systems::Service service = open();
+  nlohmann::json before = call(service, "search", documents().texts[4])["answers"][2]["hits"];
+  std::filesystem::resize_file(folder_ / "index" / "index.codes", 0);
+  EXPECT_EQ(call(service, "search", documents().texts[4])["answers"][2]["hits"], before);
+}
+
 TEST_F(ServedIndex, AModelWithoutDocumentsGivesVectorsAndCodes) {
   const Retriever made = retriever();
   io::BundleWriter bundle(real_file_system(), folder_ / "model", {.system = "repconc", .created_by = "test"});

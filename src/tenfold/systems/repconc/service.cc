@@ -185,7 +185,9 @@ struct NoOptions {
 };
 
 systems::Service index_service(const io::BundleReader& bundle, const std::string& name) {
-  const auto searcher = std::make_shared<const Searcher>(open_index(bundle));
+  OpenIndex open = open_index(bundle);
+  open.codes.own_codes();  // a server answers from what it opened, whatever becomes of the file
+  const auto searcher = std::make_shared<const Searcher>(std::move(open));
   systems::Service service{std::make_shared<IndexPredictor>(searcher, name), {}};
   service.routes.push_back(systems::make_route<SideBySideOptions>(
       "search",

@@ -40,7 +40,7 @@ class Stages {
     toml_ = config::to_toml(fields, "train");
     hash_ = config::hash(fields);
     check_blocks(options_);
-    corpus_ = std::make_shared<const Corpus>(options_.data, options_.vocabulary);
+    corpus_ = std::make_shared<const Corpus>(options_.data, options_.vocabulary, options_.encoder);
     check_size();
   }
 
@@ -66,8 +66,7 @@ class Stages {
       object["query"] = *last.json;
       outcome = systems::make_outcome(std::move(object), outcome.text + last.text);
     }
-    write({.options = options_.encoder,
-           .vocabulary = corpus_->vocabulary,
+    write({.vocabulary = corpus_->vocabulary,
            .documents = joint->encoder,
            .queries = last_model->encoder,
            .assigning = assigning,
