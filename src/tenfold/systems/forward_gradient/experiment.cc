@@ -18,7 +18,7 @@
 namespace tenfold::forward_gradient {
 namespace {
 
-constexpr std::uint64_t kTuningSeed = 4711;  // of no run that is reported
+constexpr std::uint64_t kTuningSeed = 4711;  // it and those after it: of no run that is reported
 
 // Pictures averaged down to a smaller square.
 class PooledImages final : public data::Dataset {
@@ -161,15 +161,21 @@ double time_to_loss_ratio(const ExperimentReport& report,
          (steps_to_loss(reference, target) * seconds_per_step(reference, options));
 }
 
-double best_rate(const std::vector<double>& rates, ExperimentOptions options, const Experiment& run) {
-  check_internal(!rates.empty(), "no learning rates to choose from");
-  options.seed = kTuningSeed;
+double best_rate(const std::vector<double>& rates,
+                 ExperimentOptions options,
+                 const Experiment& run,
+                 int seeds) {
+  check_internal(!rates.empty() && seeds > 0, "no learning rates to choose from, or no seeds");
   double best = rates.front(), best_loss = std::numeric_limits<double>::infinity();
   for (double rate : rates) {
     options.learning_rate = rate;
-    const double loss = run(options).valid_loss;
-    if (loss >= best_loss) continue;
-    best_loss = loss;
+    double worst = 0.0;
+    for (int seed = 0; seed < seeds && worst < best_loss; ++seed) {
+      options.seed = kTuningSeed + static_cast<std::uint64_t>(seed);
+      worst = std::max(worst, run(options).valid_loss);
+    }
+    if (worst >= best_loss) continue;
+    best_loss = worst;
     best = rate;
   }
   return best;
@@ -177,9 +183,13 @@ double best_rate(const std::vector<double>& rates, ExperimentOptions options, co
 
 double tune_learning_rate(const data::DataSplits& data,
                           ExperimentOptions options,
-                          const std::vector<double>& rates) {
+                          const std::vector<double>& rates,
+                          int seeds) {
   return best_rate(
-      rates, std::move(options), [&](const ExperimentOptions& each) { return run_experiment(data, each); });
+      rates,
+      std::move(options),
+      [&](const ExperimentOptions& each) { return run_experiment(data, each); },
+      seeds);
 }
 
 }  // namespace tenfold::forward_gradient

@@ -76,11 +76,16 @@ double time_to_loss_ratio(const ExperimentReport& report,
                           const ExperimentOptions& options);
 
 using Experiment = std::function<ExperimentReport(const ExperimentOptions&)>;
-double best_rate(const std::vector<double>& rates, ExperimentOptions options, const Experiment& run);
+double best_rate(const std::vector<double>& rates,
+                 ExperimentOptions options,
+                 const Experiment& run,
+                 int seeds = 1);
 
-// The rate of `rates` with the smallest validation loss in one run each with a seed of its own. Test data are not looked at.
+// The rate of `rates` with the smallest validation loss in one run each with a seed of its own, or in several, of which the worst counts: a
+// large rate may hold with one seed and not with another. Test data are not looked at.
 double tune_learning_rate(const data::DataSplits& data,
                           ExperimentOptions options,
-                          const std::vector<double>& rates);
+                          const std::vector<double>& rates,
+                          int seeds = 1);
 
 }  // namespace tenfold::forward_gradient

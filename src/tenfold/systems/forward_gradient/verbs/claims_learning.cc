@@ -84,8 +84,9 @@ double tuned_rate(const Setting& setting, const Method& method, const ClaimRun& 
   const Key key{method.name, net.model, net.width, net.depth, setting.steps, setting.side, setting.local};
   const std::lock_guard lock(mutex);
   if (const auto found = known.find(key); found != known.end()) return found->second;
-  const auto tune = setting.local ? tune_local_learning_rate : tune_learning_rate;
-  const double rate = tune(fashion(setting.side), options_of(setting, method, run), method.rates);
+  const ExperimentOptions options = options_of(setting, method, run);
+  const double rate = setting.local ? tune_local_learning_rate(fashion(setting.side), options, method.rates)
+                                    : tune_learning_rate(fashion(setting.side), options, method.rates);
   run.progress(fmt::format("{} on {}: learning rate {}", method.name, net.model, rate));
   return known[key] = rate;
 }
