@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "tenfold/base/error.h"
-#include "tests/unit/train/rank_processes.h"
+#include "tests/support/rank_processes.h"
 
 namespace tenfold::train {
 namespace {

@@ -14,7 +14,7 @@
 #include "tenfold/train/communicator.h"
 #include "tenfold/train/optimizer.h"
 #include "tenfold/train/reference_models.h"
-#include "tests/unit/train/rank_processes.h"
+#include "tests/support/rank_processes.h"
 
 namespace tenfold::train {
 namespace {

@@ -9,8 +9,8 @@
 #include "tenfold/train/checkpoint.h"
 #include "tenfold/train/trainer.h"
 #include "tests/support/faulty_file_system.h"
+#include "tests/support/rank_processes.h"
 #include "tests/support/small_training.h"
-#include "tests/unit/train/rank_processes.h"
 
 namespace tenfold::train {
 namespace {

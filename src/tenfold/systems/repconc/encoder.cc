@@ -18,8 +18,6 @@
 namespace tenfold::repconc {
 namespace {
 
-constexpr std::size_t kEncodeBatch = 1024;
-
 torch::Tensor integers(const std::vector<std::int64_t>& values) {
   torch::Tensor tensor = at::empty({static_cast<std::int64_t>(values.size())}, at::kLong);
   std::copy(values.begin(), values.end(), tensor.data_ptr<std::int64_t>());

@@ -96,6 +96,9 @@ class EncoderImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Encoder);
 
+// Texts that EncoderImpl::encode() gives to forward() at once.
+inline constexpr std::size_t kEncodeBatch = 1024;
+
 // With fresh weights from LibTorch's generator, or those of options.checkpoint. Throws Error(kFile) what train::read_tensors(),
 // nn::parse_bert_config() and nn::load_bert() throw, "bert.vocabulary" when vocab.txt has more pieces than the checkpoint.
 Encoder make_encoder(const EncoderOptions& options, const Vocabulary& vocabulary);

@@ -7,6 +7,7 @@
 #include "tenfold/base/error.h"
 #include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/repconc/index_part.h"
+#include "tenfold/systems/repconc/shards.h"
 #include "tenfold/systems/repconc/stages.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
@@ -44,10 +45,25 @@ systems::Outcome run_index(const IndexOptions& options, systems::Context& contex
   Retriever retriever = open_retriever(bundle);
   retriever.dense = nullptr;  // searching does not need it
   const search::BeirCorpus corpus = corpus_of(options, bundle);
-  const std::vector<float> vectors = retriever.encode_documents(corpus.texts);
+  const auto communicator = train::make_communicator(train::communicator_options_from_environment());
+  const std::vector<float> vectors = encode_in_shards(
+      *communicator,
+      corpus.texts.size(),
+      retriever.scoring.dimension(),
+      [&](std::size_t begin, std::size_t end) {
+        return retriever.encode_documents({corpus.texts.begin() + static_cast<std::ptrdiff_t>(begin),
+                                           corpus.texts.begin() + static_cast<std::ptrdiff_t>(end)});
+      });
+  if (communicator->rank() != 0) {  // rank 0 writes for all
+    communicator->barrier();
+    systems::Outcome outcome = systems::make_outcome(nlohmann::json::object(), "");
+    outcome.shown = false;
+    return outcome;
+  }
   const search::CodeIndex index = build_codes(retriever, vectors, options.lists);
   const Path target = context.out.empty() ? Path(options.path) / "index" : context.out;
   write_index(*context.files, target, retriever, corpus, index);
+  communicator->barrier();
   const std::uint64_t bytes = open_index(target.string()).code_file_bytes;
   const double each = static_cast<double>(bytes) / static_cast<double>(corpus.ids.size());
   nlohmann::json object = {{"index", target.string()},
@@ -74,7 +90,9 @@ systems::Verb make_index_verb() {
           "index",
           "encode documents into an index of codes",
           "Writes the bundle DIR/index (or --out), which `search` reads alone: codes, texts and the encoder. "
-          "Codes are the nearest codewords, without the constraint of training.",
+          "Codes are the nearest codewords, without the constraint of training. With tenfold launch -n N "
+          "each process "
+          "encodes its share of the documents.",
           {},
           run_index));
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/report/table.h"
 #include "tenfold/systems/repconc/searcher.h"
@@ -17,7 +18,7 @@ namespace {
 constexpr std::size_t kTextShown = 90;
 
 struct SearchOptions {
-  std::string path, text;
+  std::string path, text, queries;
   std::int64_t k = 10;
   bool exact = false, bm25 = false, hybrid = false;
 
@@ -29,6 +30,10 @@ struct SearchOptions {
            .required = true,
            .file = config::FileUse::kRunFolder});
     field("text", text, {.help = "what to look for", .positional = true});
+    field("queries",
+          queries,
+          {.help = "folder with queries.jsonl: all its queries by codes, as lines that trec_eval reads",
+           .file = config::FileUse::kRead});
     field("k", k, {.help = "documents shown", .min = 1, .max = 10000});
     field("exact", exact, {.help = "also by whole vectors, which are computed for this"});
     field("bm25", bm25, {.help = "also by words"});
@@ -48,6 +53,17 @@ std::vector<SearchAnswer> answer(const SearchOptions& options, const Searcher& s
 }
 
 systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
+  if (!options.queries.empty()) {
+    if (!options.text.empty() || options.exact || options.bm25 || options.hybrid) {
+      throw Error(ErrorClass::kUsage,
+                  "repconc.text_and_queries",
+                  {.what = "a folder of queries is answered by codes alone",
+                   .seen = "--queries beside a text or another way to search",
+                   .wanted = "one of the two",
+                   .remedy = "leave the text and --exact, --bm25, --hybrid out, or --queries"});
+    }
+    return search_many({options.path, options.queries, static_cast<std::size_t>(options.k)});
+  }
   const Searcher searcher(open_index(options.path));
   const OpenIndex& open = searcher.index();
   nlohmann::json results = nlohmann::json::object();

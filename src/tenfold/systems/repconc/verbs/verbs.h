@@ -2,6 +2,9 @@
 // The verbs of `tenfold repconc`.
 #pragma once
 
+#include <cstddef>
+#include <string>
+
 #include "tenfold/systems/system.h"
 
 namespace tenfold::repconc {
@@ -11,5 +14,13 @@ systems::Verb make_index_verb();
 systems::Verb make_search_verb();
 systems::Verb make_eval_verb();
 systems::Verb make_export_verb();
+
+struct ManyQueries {
+  std::string path;     // of an index
+  std::string queries;  // folder with queries.jsonl
+  std::size_t k = 10;
+};
+// All queries of a file by codes; text for trec_eval, JSON by query. With several processes each searches its share of the documents.
+systems::Outcome search_many(const ManyQueries& request);
 
 }  // namespace tenfold::repconc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/unit/train/rank_processes.h"
+#include "tests/support/rank_processes.h"
 
 #include <ATen/Parallel.h>
 #include <linux/tcp.h>
