@@ -12,6 +12,8 @@
 #include "tenfold/report/table.h"
 #include "tenfold/search/fusion.h"
 #include "tenfold/systems/repconc/index_part.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
+#include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
@@ -20,8 +22,8 @@ namespace {
 constexpr std::size_t kTextShown = 90, kFusionDepth = 100;
 
 struct SearchOptions {
-  std::string path, text;
-  std::int64_t k = 10;
+  std::string path, text, queries;
+  std::int64_t k = 10, row = -1;
   bool exact = false, bm25 = false, hybrid = false;
 
   void visit_fields(auto&& field) {
@@ -33,6 +35,15 @@ struct SearchOptions {
            .file = config::FileUse::kRunFolder});
     field("text", text, {.help = "what to look for", .positional = true});
     field("k", k, {.help = "documents shown", .min = 1, .max = 10000});
+    field("queries",
+          queries,
+          {.help = "of an index of vectors: file of query vectors", .file = config::FileUse::kRead});
+    field(
+        "row",
+        row,
+        {.help = "of an index of vectors: row of the queries, or without a file a document; -1: all queries",
+         .min = -1,
+         .max = 1e12});
     field("exact", exact, {.help = "also by whole vectors, which are computed for this"});
     field("bm25", bm25, {.help = "also by words"});
     field("hybrid", hybrid, {.help = "also by words and codes together"});
@@ -80,6 +91,10 @@ std::vector<Answer> answer(const SearchOptions& options, const OpenIndex& open) 
 }
 
 systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
+  const io::BundleReader bundle = open_part(options.path, "index");
+  if (is_vector_bundle(bundle))
+    return search_vectors(
+        bundle, {.text = options.text, .queries = options.queries, .row = options.row, .k = options.k});
   const OpenIndex open = open_index(options.path);
   nlohmann::json results = nlohmann::json::object();
   std::string text;
