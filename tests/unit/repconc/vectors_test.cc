@@ -13,6 +13,7 @@
 #include "tenfold/io/npy.h"
 #include "tenfold/io/vecs.h"
 #include "tenfold/search/faiss_file.h"
+#include "tenfold/systems/repconc/retriever.h"
 #include "tenfold/systems/repconc/stages.h"
 #include "tenfold/systems/repconc/vector_data.h"
 #include "tenfold/systems/repconc/vector_retriever.h"
@@ -236,6 +237,7 @@ TEST_F(VectorRun, SearchesByRowAndByFile) {
   EXPECT_EQ(one["results"][0], all["results"][2]);
   EXPECT_EQ(code_of([&] { search_vectors(index, {.queries = queries, .row = 4}); }), "index.no_such_row");
   EXPECT_EQ(code_of([&] { search_vectors(index, {.row = kDocuments}); }), "index.no_such_row");
+  EXPECT_EQ(code_of([&] { open_retriever(index); }), "repconc.vectors");
   EXPECT_EQ(code_of([&] { search_vectors(index, {}); }), "search.no_query");
   EXPECT_EQ(code_of([&] { search_vectors(index, {.text = "words"}); }), "repconc.vectors");
 }

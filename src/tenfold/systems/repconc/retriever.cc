@@ -10,6 +10,7 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/systems/repconc/quantizer_tensors.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
 #include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {
@@ -87,6 +88,13 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
 }
 
 Retriever open_retriever(const io::BundleReader& bundle) {
+  if (is_vector_bundle(bundle))
+    throw Error(ErrorClass::kData,
+                "repconc.vectors",
+                {.what = "this model was made of vectors and has no encoder for texts",
+                 .seen = printable(bundle.path().string(), 400),
+                 .wanted = "a model of texts",
+                 .remedy = "use the commands index, search, eval and export with vectors"});
   const std::shared_ptr<const Vocabulary> vocabulary = open_vocabulary(bundle);
   const io::SafetensorsReader reader = bundle.open_tensors();
   const train::TensorMap tensors = train::read_tensors(reader);

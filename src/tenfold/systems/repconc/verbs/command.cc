@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenfold/systems/repconc/verbs/command.h"
 
+#include "tenfold/systems/repconc/service.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 #include "tenfold_repconc_verbs_embedded.h"
 
@@ -21,6 +22,7 @@ systems::System make_system() {
   system.presets = {{"demo", std::string(repconc_verbs::embedded::preset_demo())},
                     {"small", std::string(repconc_verbs::embedded::preset_small())},
                     {"paper", std::string(repconc_verbs::embedded::preset_paper())}};
+  system.open_bundle = open_service;
   return system;
 }
 
