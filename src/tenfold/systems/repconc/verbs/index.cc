@@ -9,6 +9,8 @@
 #include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/shards.h"
 #include "tenfold/systems/repconc/stages.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
+#include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
@@ -27,7 +29,7 @@ struct IndexOptions {
            .file = config::FileUse::kRunFolder});
     field("corpus",
           corpus,
-          {.help = "folder with corpus.jsonl; default: what the model was trained on",
+          {.help = "folder with corpus.jsonl, or a file of vectors; default: what the model was trained on",
            .file = config::FileUse::kRead});
     field("lists",
           lists,
@@ -42,6 +44,8 @@ search::BeirCorpus corpus_of(const IndexOptions& options, const io::BundleReader
 
 systems::Outcome run_index(const IndexOptions& options, systems::Context& context) {
   const io::BundleReader bundle = open_part(options.path, "model");
+  const Path target = context.out.empty() ? Path(options.path) / "index" : context.out;
+  if (is_vector_bundle(bundle)) return index_vectors(bundle, options.corpus, options.lists, target, context);
   Retriever retriever = open_retriever(bundle);
   retriever.dense = nullptr;  // searching does not need it
   const search::BeirCorpus corpus = corpus_of(options, bundle);
@@ -61,7 +65,6 @@ systems::Outcome run_index(const IndexOptions& options, systems::Context& contex
     return outcome;
   }
   const search::CodeIndex index = build_codes(retriever, vectors, options.lists);
-  const Path target = context.out.empty() ? Path(options.path) / "index" : context.out;
   write_index(*context.files, target, retriever, corpus, index);
   communicator->barrier();
   const std::uint64_t bytes = open_index(target.string()).code_file_bytes;
