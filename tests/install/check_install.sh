@@ -64,6 +64,25 @@ if [ -e "$libdir/cmake/tenfold/tenfold-nn-targets.cmake" ]; then
   want_text forward.txt '^loss 0\.[0-9]* -> 0\.[0-3][0-9]* without a backward pass$'
 fi
 
+echo "--- examples/embed_runtime: search without LibTorch"
+cp -r "$tree/examples/embed_runtime" "$folder/embed"
+cmake -S embed -B embed/build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >configure.log || { cat configure.log >&2; fail configure; }
+cmake --build embed/build >build.log || { cat build.log >&2; fail build; }
+if ldd embed/build/embed_runtime | grep -q torch; then fail "embed_runtime needs LibTorch"; fi
+if [ -e "$libdir/cmake/tenfold/tenfold-nn-targets.cmake" ]; then
+  "$prefix/bin/tenfold" repconc train --preset demo --threads 1 --quiet --out search >train.log
+  "$prefix/bin/tenfold" repconc index search --threads 1 --quiet >index.log
+  "$prefix/bin/tenfold" repconc search search "finu lipa bake" --k 3 --threads 1 --quiet --json >search.json
+  echo "finu lipa bake" | embed/build/embed_runtime search/index 3 | tee embed.txt
+  want_text embed.txt '^[0-9]* documents in 8 bytes each$'
+  python3 - search.json embed.txt <<'EOF'
+import json, sys
+wanted = [hit["id"] for hit in json.load(open(sys.argv[1]))["results"]["codes"]["hits"]]
+found = [line.split()[1] for line in open(sys.argv[2]).read().splitlines()[1:]]
+assert found == wanted, (found, wanted)
+EOF
+fi
+
 echo "--- pkg-config"
 # shellcheck disable=SC2046
 PKG_CONFIG_PATH=$libdir/pkgconfig c++ "$tree/examples/use_library/use_library.cc" -o by_pkg_config \

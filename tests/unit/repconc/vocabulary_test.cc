@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Words and their numbers, by hand.
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/runtime/vocabulary.h"
 
 #include <gtest/gtest.h>
 

@@ -8,7 +8,7 @@
 #include <tuple>
 #include <vector>
 
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/runtime/vocabulary.h"
 
 namespace tenfold::repconc {
 

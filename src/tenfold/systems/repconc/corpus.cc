@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "tenfold/systems/repconc/piece_vocabulary.h"
+#include "tenfold/systems/repconc/runtime/piece_vocabulary.h"
 
 namespace tenfold::repconc {
 namespace {

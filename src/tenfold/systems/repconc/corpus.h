@@ -10,7 +10,7 @@
 #include "tenfold/search/ranking_metrics.h"
 #include "tenfold/systems/repconc/encoder.h"
 #include "tenfold/systems/repconc/retrieval_data.h"
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/runtime/vocabulary.h"
 
 namespace tenfold::repconc {
 

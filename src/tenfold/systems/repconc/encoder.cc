@@ -11,8 +11,8 @@
 
 #include "tenfold/base/strings.h"
 #include "tenfold/systems/repconc/bag_encoder.h"
+#include "tenfold/systems/repconc/runtime/vocabulary.h"
 #include "tenfold/systems/repconc/transformer_encoder.h"
-#include "tenfold/systems/repconc/vocabulary.h"
 #include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {

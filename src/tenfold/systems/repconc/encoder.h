@@ -14,7 +14,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/config/field.h"
-#include "tenfold/systems/repconc/token_lists.h"
+#include "tenfold/systems/repconc/runtime/token_lists.h"
 
 namespace tenfold::repconc {
 

@@ -9,13 +9,12 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/base/version.h"
-#include "tenfold/io/json.h"
 #include "tenfold/search/index_bundle.h"
+#include "tenfold/systems/repconc/runtime/documents.h"
 
 namespace tenfold::repconc {
 namespace {
 
-constexpr std::uint64_t kTextLimit = std::uint64_t{16} << 30;
 constexpr std::uint64_t kCoarseSeed = 1;
 
 Error bad_documents(const std::string& seen) {
@@ -25,30 +24,6 @@ Error bad_documents(const std::string& seen) {
                 .seen = seen,
                 .wanted = "one object with _id and text a row",
                 .remedy = "run tenfold repconc index again"});
-}
-
-std::string to_jsonl(const search::BeirCorpus& corpus) {
-  std::string text;
-  for (std::size_t i = 0; i < corpus.ids.size(); ++i) {
-    const nlohmann::ordered_json object = {{"_id", corpus.ids[i]}, {"text", corpus.texts[i]}};
-    text += object.dump() + "\n";
-  }
-  return text;
-}
-
-search::BeirCorpus from_jsonl(const std::string& text) {
-  search::BeirCorpus corpus;
-  for (const std::string& line : split(text, '\n')) {
-    if (line.empty()) continue;
-    const nlohmann::json object = io::parse_json(line, "documents.jsonl", {.error_class = ErrorClass::kFile});
-    if (!object.is_object() || !object.contains("_id") || !object.contains("text") ||
-        !object["_id"].is_string() || !object["text"].is_string())
-      throw bad_documents(printable(line));
-    corpus.ids.push_back(object["_id"].get<std::string>());
-    corpus.texts.push_back(object["text"].get<std::string>());
-    corpus.titles.emplace_back();
-  }
-  return corpus;
 }
 
 }  // namespace
@@ -78,7 +53,7 @@ void write_index(FileSystem& files,
   io::BundleWriter bundle(
       files, target, {.system = "repconc", .created_by = "tenfold " + std::string(version())});
   add_retriever_members(bundle, retriever);
-  bundle.add("documents.jsonl", to_jsonl(corpus));
+  bundle.add(kDocumentsMember, documents_to_jsonl(corpus));
   search::add_index_members(bundle, index);
   bundle.commit();
 }
@@ -89,7 +64,7 @@ OpenIndex open_index(const std::string& path) {
 
 OpenIndex open_index(const io::BundleReader& bundle) {
   OpenIndex open{.retriever = open_retriever(bundle),
-                 .corpus = from_jsonl(bundle.read_text("documents.jsonl", kTextLimit)),
+                 .corpus = read_documents(bundle),
                  .codes = std::move(search::open_index_members(bundle).index)};
   if (open.corpus.ids.size() != open.codes.size() ||
       open.codes.dimension() != open.retriever.scoring.dimension())

@@ -12,7 +12,7 @@
 #include "tenfold/config/field.h"
 #include "tenfold/data/dataset.h"
 #include "tenfold/search/beir.h"
-#include "tenfold/systems/repconc/token_lists.h"
+#include "tenfold/systems/repconc/runtime/token_lists.h"
 
 namespace tenfold::repconc {
 

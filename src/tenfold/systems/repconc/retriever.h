@@ -9,7 +9,7 @@
 #include "tenfold/io/bundle.h"
 #include "tenfold/search/product_quantizer.h"
 #include "tenfold/systems/repconc/encoder.h"
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/runtime/vocabulary.h"
 #include "tenfold/train/tensor_file.h"
 
 namespace tenfold::repconc {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tenfold/systems/predictor.h"
+#include "tenfold/systems/repconc/runtime/documents.h"
 #include "tenfold/systems/repconc/searcher.h"
 
 namespace tenfold::repconc {
@@ -19,8 +20,6 @@ using systems::PredictAnswer;
 using systems::PredictItem;
 using systems::Tensor;
 using systems::TensorType;
-
-constexpr char kMember[] = "documents.jsonl";  // an index has its texts, a model has not
 
 struct AnswerOptions {
   std::int64_t k = 10;
@@ -212,7 +211,7 @@ systems::Service index_service(const io::BundleReader& bundle, const std::string
 }  // namespace
 
 systems::Service open_service(const io::BundleReader& bundle, const std::string& name) {
-  if (bundle.has(kMember)) return index_service(bundle, name);
+  if (bundle.has(kDocumentsMember)) return index_service(bundle, name);
   return {std::make_shared<EncoderPredictor>(open_retriever(bundle), name), {}};
 }
 

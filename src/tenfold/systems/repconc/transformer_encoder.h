@@ -14,7 +14,7 @@
 
 #include "tenfold/nn/transformer.h"
 #include "tenfold/systems/repconc/encoder.h"
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/runtime/vocabulary.h"
 
 namespace tenfold::repconc {
 

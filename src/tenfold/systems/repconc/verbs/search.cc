@@ -21,11 +21,7 @@ constexpr std::size_t kTextShown = 90;
 
 struct SearchOptions {
   std::string path, text, queries;
-<<<<<<< HEAD
-  std::int64_t k = 10;
-=======
   std::int64_t k = 10, row = -1;
->>>>>>> main
   bool exact = false, bm25 = false, hybrid = false;
 
   void visit_fields(auto&& field) {
@@ -36,14 +32,12 @@ struct SearchOptions {
            .required = true,
            .file = config::FileUse::kRunFolder});
     field("text", text, {.help = "what to look for", .positional = true});
-    field("queries",
-          queries,
-          {.help = "folder with queries.jsonl: all its queries by codes, as lines that trec_eval reads",
-           .file = config::FileUse::kRead});
     field("k", k, {.help = "documents shown", .min = 1, .max = 10000});
     field("queries",
           queries,
-          {.help = "of an index of vectors: file of query vectors", .file = config::FileUse::kRead});
+          {.help = "folder with queries.jsonl: all its queries by codes, as lines that trec_eval reads; of an index "
+                   "of vectors: file of query vectors",
+           .file = config::FileUse::kRead});
     field(
         "row",
         row,
@@ -68,7 +62,10 @@ std::vector<SearchAnswer> answer(const SearchOptions& options, const Searcher& s
 }
 
 systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
-<<<<<<< HEAD
+  const io::BundleReader bundle = open_part(options.path, "index");
+  if (is_vector_bundle(bundle))
+    return search_vectors(
+        bundle, {.text = options.text, .queries = options.queries, .row = options.row, .k = options.k});
   if (!options.queries.empty()) {
     if (!options.text.empty() || options.exact || options.bm25 || options.hybrid) {
       throw Error(ErrorClass::kUsage,
@@ -80,14 +77,7 @@ systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
     }
     return search_many({options.path, options.queries, static_cast<std::size_t>(options.k)});
   }
-  const Searcher searcher(open_index(options.path));
-=======
-  const io::BundleReader bundle = open_part(options.path, "index");
-  if (is_vector_bundle(bundle))
-    return search_vectors(
-        bundle, {.text = options.text, .queries = options.queries, .row = options.row, .k = options.k});
   const Searcher searcher(open_index(bundle));
->>>>>>> main
   const OpenIndex& open = searcher.index();
   nlohmann::json results = nlohmann::json::object();
   std::string text;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tenfold/systems/repconc/piece_vocabulary.h"
+#include "tenfold/systems/repconc/runtime/piece_vocabulary.h"
 
 #include <nlohmann/json.hpp>
 #include <utility>

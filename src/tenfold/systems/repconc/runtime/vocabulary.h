@@ -13,7 +13,7 @@
 #include "tenfold/config/field.h"
 #include "tenfold/io/bundle.h"
 #include "tenfold/search/tokenizer.h"
-#include "tenfold/systems/repconc/token_lists.h"
+#include "tenfold/systems/repconc/runtime/token_lists.h"
 
 namespace tenfold::repconc {
 

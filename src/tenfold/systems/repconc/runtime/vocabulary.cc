@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/runtime/vocabulary.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/io/json.h"
-#include "tenfold/systems/repconc/piece_vocabulary.h"
+#include "tenfold/systems/repconc/runtime/piece_vocabulary.h"
 
 namespace tenfold::repconc {
 namespace {

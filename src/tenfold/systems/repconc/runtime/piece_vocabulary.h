@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/runtime/vocabulary.h"
 #include "tenfold/text/byte_pair.h"
 #include "tenfold/text/word_piece.h"
 
