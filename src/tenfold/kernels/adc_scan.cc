@@ -46,7 +46,8 @@ std::size_t select_words(const std::uint16_t* sums,
   return total;
 }
 
-std::size_t select_scores(const float* scores, std::size_t count, float least, std::uint32_t* found) {
+template <typename T>
+std::size_t select_numbers(const T* scores, std::size_t count, T least, std::uint32_t* found) {
   std::size_t total = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (scores[i] >= least) found[total++] = static_cast<std::uint32_t>(i);
@@ -273,18 +274,19 @@ std::size_t select_words(const std::uint16_t* HWY_RESTRICT sums,
   return total;
 }
 
-std::size_t select_scores(const float* HWY_RESTRICT scores,
-                          std::size_t count,
-                          float least,
-                          std::uint32_t* HWY_RESTRICT found) {
-  constexpr hn::CappedTag<float, 16> kFloats;
-  constexpr std::size_t kStep = HWY_MIN(HWY_LANES(float), 16);
-  const auto bound = hn::Set(kFloats, least);
+template <typename T>
+std::size_t select_numbers(const T* HWY_RESTRICT scores,
+                           std::size_t count,
+                           T least,
+                           std::uint32_t* HWY_RESTRICT found) {
+  constexpr hn::CappedTag<T, 64 / sizeof(T)> d;
+  constexpr std::size_t kStep = HWY_MIN(HWY_LANES(T), 64 / sizeof(T));
+  const auto bound = hn::Set(d, least);
   std::size_t total = 0, i = 0;
   for (; i + kStep <= count; i += kStep) {
-    const auto reached = hn::Ge(hn::LoadU(kFloats, scores + i), bound);
-    if (HWY_LIKELY(hn::AllFalse(kFloats, reached))) continue;
-    total += put_places(kFloats, reached, i, found + total);
+    const auto reached = hn::Ge(hn::LoadU(d, scores + i), bound);
+    if (HWY_LIKELY(hn::AllFalse(d, reached))) continue;
+    total += put_places(d, reached, i, found + total);
   }
   for (; i < count; ++i) {
     if (scores[i] >= least) found[total++] = static_cast<std::uint32_t>(i);
@@ -312,6 +314,14 @@ std::int32_t dot_bytes(const std::int8_t* HWY_RESTRICT a,
 
 #endif  // HWY_TARGET == HWY_SCALAR
 
+std::size_t select_scores(const float* scores, std::size_t count, float least, std::uint32_t* found) {
+  return select_numbers(scores, count, least, found);
+}
+
+std::size_t select_doubles(const double* scores, std::size_t count, double least, std::uint32_t* found) {
+  return select_numbers(scores, count, least, found);
+}
+
 const char* adc_target_name() {
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
   if (adc_detail::has_vbmi()) return "AVX3+VBMI";
@@ -330,6 +340,7 @@ HWY_EXPORT(scan8);
 HWY_EXPORT(scan4);
 HWY_EXPORT(select_words);
 HWY_EXPORT(select_scores);
+HWY_EXPORT(select_doubles);
 HWY_EXPORT(dot_bytes);
 HWY_EXPORT(adc_target_name);
 }  // namespace
@@ -388,6 +399,10 @@ std::size_t select_at_least(std::span<const std::uint16_t> sums, std::uint16_t l
 
 std::size_t select_at_least(std::span<const float> scores, float least, std::uint32_t* found) {
   return HWY_DYNAMIC_DISPATCH(select_scores)(scores.data(), scores.size(), least, found);
+}
+
+std::size_t select_at_least(std::span<const double> scores, double least, std::uint32_t* found) {
+  return HWY_DYNAMIC_DISPATCH(select_doubles)(scores.data(), scores.size(), least, found);
 }
 
 std::int32_t dot_int8(const std::int8_t* a, const std::int8_t* b, std::size_t count) {

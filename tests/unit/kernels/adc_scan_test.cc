@@ -113,6 +113,10 @@ TEST_F(EveryTarget, SelectsTheScoresThatReachTheBound) {
       }
       found.resize(select_at_least(scores, least, found.data()));
       ASSERT_EQ(found, expected);
+      const std::vector<double> doubles(scores.begin(), scores.end());
+      found.resize(scores.size() + 1);
+      found.resize(select_at_least(doubles, least, found.data()));
+      ASSERT_EQ(found, expected);
     }
   });
 }

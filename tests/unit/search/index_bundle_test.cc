@@ -102,6 +102,22 @@ TEST_F(IndexBundle, KeepsTheGraphOfItsLists) {
   EXPECT_EQ(after.index.parts().coarse_graph->options().seed, 9);
 }
 
+TEST_F(IndexBundle, KeepsTheCodesOfTraining) {
+  const CodeIndex before = index(8, false);
+  const CodeCounts counts = count_codes(before.quantizer(), rows_);
+  io::BundleWriter writer(real_file_system(), folder_ / "bundle", {.system = "test", .created_by = "test"});
+  add_index_members(writer, before, nullptr, &counts);
+  writer.commit();
+  const auto after = read_training_counts(io::BundleReader::open(folder_ / "bundle"));
+  ASSERT_TRUE(after.has_value());
+  EXPECT_EQ(after->counts, counts.counts);
+  EXPECT_EQ(after->rows, kRows);
+  EXPECT_EQ(after->squared_error, counts.squared_error);
+  EXPECT_EQ(after->squared_length, counts.squared_length);
+  store(before);
+  EXPECT_FALSE(read_training_counts(io::BundleReader::open(folder_ / "bundle")).has_value());
+}
+
 TEST_F(IndexBundle, IsNeverSeenHalf) {
   const CodeIndex before = index(8, false), after = index(4, true);
   store(before);
