@@ -12,22 +12,17 @@
 #include "tenfold/base/version.h"
 #include "tenfold/config/toml.h"
 #include "tenfold/search/quantizer.h"
+#include "tenfold/systems/repconc/vector_stages.h"
 
 namespace tenfold::repconc {
 namespace {
 
 constexpr std::uint64_t kDenseSeed = 1'000'003, kQuerySeed = 2'000'003;  // added to the seed of the run
 
-train::TrainerOptions trainer_of(const StageOptions& stage) {
-  train::TrainerOptions trainer;
-  trainer.epochs = stage.epochs;
-  trainer.batch_size = stage.batch_size;
-  trainer.optimizer.learning_rate = stage.learning_rate;
-  trainer.optimizer.weight_decay = stage.weight_decay;
-  trainer.schedule.name = "linear";
-  trainer.metric = "mrr@10";
-  trainer.lower_is_better = false;
-  return trainer;
+Path folder_of(const TrainOptions& options, const systems::Context& context) {
+  if (!context.out.empty()) return context.out;
+  TrainOptions copy = options;
+  return Path("runs") / fmt::format("repconc-{}-{}", config::hash(config::Fields(copy)), context.seed);
 }
 
 // Runs of the three stages share options, seed and surroundings.
@@ -76,12 +71,6 @@ class Stages {
   }
 
  private:
-  Path folder_of(const TrainOptions& options, const systems::Context& context) const {
-    if (!context.out.empty()) return context.out;
-    TrainOptions copy = options;
-    return Path("runs") / fmt::format("repconc-{}-{}", config::hash(config::Fields(copy)), context.seed);
-  }
-
   void check_size() const {
     const std::size_t codewords = std::size_t{1} << options_.bits;
     if (corpus_->size() >= codewords) return;
@@ -147,6 +136,18 @@ class Stages {
 
 }  // namespace
 
+train::TrainerOptions trainer_of(const StageOptions& stage) {
+  train::TrainerOptions trainer;
+  trainer.epochs = stage.epochs;
+  trainer.batch_size = stage.batch_size;
+  trainer.optimizer.learning_rate = stage.learning_rate;
+  trainer.optimizer.weight_decay = stage.weight_decay;
+  trainer.schedule.name = "linear";
+  trainer.metric = "mrr@10";
+  trainer.lower_is_better = false;
+  return trainer;
+}
+
 training::TrainingOptions TrainOptions::main_stage() {
   training::TrainingOptions options;
   options.trainer = trainer_of({.epochs = 4, .batch_size = 1024, .learning_rate = 2e-4});
@@ -178,6 +179,7 @@ void check_blocks(const TrainOptions& options) {
 }
 
 systems::Outcome train_stages(const TrainOptions& options, systems::Context& context) {
+  if (is_vector_file(options.data.path)) return train_vectors(options, folder_of(options, context), context);
   return Stages(options, context).run();
 }
 

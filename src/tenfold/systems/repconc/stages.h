@@ -8,6 +8,7 @@
 
 #include "tenfold/systems/repconc/retriever.h"
 #include "tenfold/systems/repconc/tasks.h"
+#include "tenfold/systems/repconc/vector_data.h"
 #include "tenfold/systems/training/options.h"
 #include "tenfold/systems/training/verbs.h"
 
@@ -42,6 +43,7 @@ struct TrainOptions {
   JointOptions joint;
   QueryOptions query;
   StageOptions query_stage{.epochs = 2, .batch_size = 128, .learning_rate = 5e-5};
+  VectorOptions vectors;
   training::TrainingOptions training = main_stage();
 
   void visit_fields(auto&& field) {
@@ -49,7 +51,9 @@ struct TrainOptions {
       field(name == "path" ? std::string("data") : "data_" + std::string(name), value, std::move(info));
     });
     field("bytes", bytes, {.help = "of a document in the index", .unit = "B", .min = 1, .max = 4096});
-    field("bits", bits, {.help = "of a code: 4 or 8", .min = 4, .max = 8});
+    field("bits",
+          bits,
+          {.help = "of a code: 4 or 8; with rabitq of a coordinate: 1, 2, 4 or 8", .min = 1, .max = 8});
     field("vocabulary", vocabulary, {});
     field("encoder", encoder, {});
     field("loss", loss, {});
@@ -62,6 +66,7 @@ struct TrainOptions {
     query.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
       field("query." + std::string(name), value, std::move(info));
     });
+    field("vectors", vectors, {});
     training.visit_fields(field);
   }
 
@@ -74,9 +79,13 @@ TrainOptions options_of(const io::BundleReader& bundle);
 // Throws Error(kConfig, "repconc.blocks") when the bytes give no whole number of blocks or blocks that do not divide the dimension.
 void check_blocks(const TrainOptions& options);
 
+// Options of the trainer for a stage that is not the main one.
+train::TrainerOptions trainer_of(const StageOptions& stage);
+
 // Trains dense encoder, codewords with encoder, and query encoder, each in a run folder: DIR/dense, DIR itself, DIR/query. Then writes
 // the bundle DIR/model. The same call continues where it was stopped. Throws check_blocks()'s, Error(kData,
 // "repconc.too_few_documents") for fewer documents than codewords, and what the parts throw.
+// With a file of vectors as data there is no encoder to train: vector_stages.h.
 systems::Outcome train_stages(const TrainOptions& options, systems::Context& context);
 
 }  // namespace tenfold::repconc

@@ -12,6 +12,8 @@
 #include "tenfold/systems/repconc/evaluation.h"
 #include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/stages.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
+#include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
@@ -31,7 +33,8 @@ struct EvalOptions {
            .file = config::FileUse::kRunFolder});
     field("queries",
           queries,
-          {.help = "BEIR folder; default: what the model was trained on", .file = config::FileUse::kRead});
+          {.help = "BEIR folder, or a file of query vectors; default: what the model was trained on",
+           .file = config::FileUse::kRead});
     field("split", split, {.help = "train, valid, test, or another file of qrels"});
     field("bm25", bm25, {});
   }
@@ -98,6 +101,7 @@ nlohmann::json comparison(const std::vector<MethodRow>& rows) {
 
 systems::Outcome run_eval(const EvalOptions& options, systems::Context& context) {
   const io::BundleReader bundle = open_part(options.path, "model");
+  if (is_vector_bundle(bundle)) return eval_vectors(bundle, options.queries);
   const Retriever retriever = open_retriever(bundle);
   const EvaluationRequest request = request_of(options, data_of(options, bundle), context.seed);
   const std::vector<MethodRow> rows = evaluate_methods(request, retriever);
