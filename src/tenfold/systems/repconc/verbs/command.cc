@@ -17,8 +17,12 @@ systems::System make_system() {
       "Zhan, Mao, Liu, Guo, Zhang, Ma: Learning Discrete Representations via Constrained Clustering for "
       "Effective and "
       "Efficient Dense Retrieval, arXiv 2110.05789 (WSDM 2022); JPQ: arXiv 2108.00644 (CIKM 2021)";
-  system.verbs = {
-      make_train_verb(), make_index_verb(), make_search_verb(), make_eval_verb(), make_export_verb()};
+  system.verbs = {make_train_verb(),
+                  make_index_verb(),
+                  make_search_verb(),
+                  make_eval_verb(),
+                  make_export_verb(),
+                  make_bench_verb()};
   system.presets = {{"demo", std::string(repconc_verbs::embedded::preset_demo())},
                     {"small", std::string(repconc_verbs::embedded::preset_small())},
                     {"paper", std::string(repconc_verbs::embedded::preset_paper())}};

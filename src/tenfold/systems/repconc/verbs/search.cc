@@ -35,7 +35,8 @@ struct SearchOptions {
     field("k", k, {.help = "documents shown", .min = 1, .max = 10000});
     field("queries",
           queries,
-          {.help = "folder with queries.jsonl: all its queries by codes, as lines that trec_eval reads; of an index "
+          {.help = "folder with queries.jsonl: all its queries by codes, as lines that trec_eval reads; of "
+                   "an index "
                    "of vectors: file of query vectors",
            .file = config::FileUse::kRead});
     field(
