@@ -193,7 +193,8 @@ std::vector<FoundDocument> TextIndex::search(std::string_view text, std::size_t 
 std::vector<FoundDocument> TextIndex::search(const std::vector<float>& query, std::size_t k) const {
   std::vector<FoundDocument> found;
   const search::Vectors row(query.data(), 1, query.size());
-  for (const search::Hit& hit : state_->codes.search(row, {.k = k}).front())
+  const search::Hits hits = state_->codes.search(row, {.k = k}).front();
+  for (const search::Hit& hit : hits)
     found.push_back({state_->corpus.ids[hit.row], state_->corpus.texts[hit.row], hit.score});
   return found;
 }
