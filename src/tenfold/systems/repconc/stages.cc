@@ -41,7 +41,7 @@ class Stages {
 
   systems::Outcome run() {
     training::seed_initial_weights(context_.seed);
-    DenseTask dense(corpus_, options_.encoder, options_.loss);
+    DenseTask dense(corpus_, options_.encoder, options_.loss, options_.dense_stage);
     if (options_.dense.epochs > 0.0) {
       systems::Outcome outcome = train(dense, trainer_of(options_.dense), "dense");
       if (stopped(outcome)) return outcome;
