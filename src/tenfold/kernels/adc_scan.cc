@@ -2,6 +2,7 @@
 // Scans of kernels/adc_scan.h, compiled once per instruction set and chosen at run time (Highway).
 #include "tenfold/kernels/adc_scan.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "tenfold/kernels/adc_scan_vbmi.h"
@@ -44,6 +45,11 @@ std::size_t select_words(const std::uint16_t* sums,
     if (sums[i] >= least) found[total++] = static_cast<std::uint32_t>(i);
   }
   return total;
+}
+
+void mask_words(const std::uint16_t* sums, std::size_t count, std::uint16_t least, std::uint64_t* masks) {
+  std::fill_n(masks, (count + 63) / 64, std::uint64_t{0});
+  for (std::size_t i = 0; i < count; ++i) masks[i / 64] |= std::uint64_t{sums[i] >= least} << (i % 64);
 }
 
 TableRange table_range(const float* table, std::size_t count) {
@@ -286,6 +292,29 @@ std::size_t select_words(const std::uint16_t* HWY_RESTRICT sums,
   return total;
 }
 
+void mask_words(const std::uint16_t* HWY_RESTRICT sums,
+                std::size_t count,
+                std::uint16_t least,
+                std::uint64_t* HWY_RESTRICT masks) {
+  constexpr std::size_t kStep = kVector / 2;
+  const Words bound = hn::Set(kWords, least);
+  for (std::size_t word = 0; word < (count + 63) / 64; ++word) {
+    const std::size_t end = HWY_MIN(count, 64 * word + 64);
+    std::uint64_t mask = 0;
+    std::size_t i = 64 * word;
+    for (; i + kStep <= end; i += kStep) {
+      const Words x = hn::LoadU(kWords, sums + i);
+      std::uint8_t packed[8] = {};
+      hn::StoreMaskBits(kWords, hn::Eq(hn::Max(x, bound), x), packed);
+      std::uint64_t bits = 0;
+      std::memcpy(&bits, packed, sizeof bits);
+      mask |= bits << (i % 64);
+    }
+    for (; i < end; ++i) mask |= std::uint64_t{sums[i] >= least} << (i % 64);
+    masks[word] = mask;
+  }
+}
+
 TableRange table_range(const float* HWY_RESTRICT table, std::size_t count) {
   constexpr hn::CappedTag<float, 16> d;
   constexpr std::size_t kStep = HWY_MIN(HWY_LANES(float), 16);
@@ -389,6 +418,7 @@ HWY_EXPORT(select_words);
 HWY_EXPORT(select_scores);
 HWY_EXPORT(select_doubles);
 HWY_EXPORT(table_range);
+HWY_EXPORT(mask_words);
 HWY_EXPORT(table_bytes);
 HWY_EXPORT(dot_bytes);
 HWY_EXPORT(adc_target_name);
@@ -444,6 +474,10 @@ void adc_scan4_plain(const std::uint8_t* blocks,
 
 std::size_t select_at_least(std::span<const std::uint16_t> sums, std::uint16_t least, std::uint32_t* found) {
   return HWY_DYNAMIC_DISPATCH(select_words)(sums.data(), sums.size(), least, found);
+}
+
+void mask_at_least(std::span<const std::uint16_t> sums, std::uint16_t least, std::uint64_t* masks) {
+  HWY_DYNAMIC_DISPATCH(mask_words)(sums.data(), sums.size(), least, masks);
 }
 
 TableRange range_of_table(std::span<const float> table) {

@@ -72,7 +72,9 @@ void bytes_of_table(std::span<const float> table, float least, float inverse, st
 
 // Places of the sums that are at least `least`, ascending, into `found` (room for all sums); their number.
 std::size_t select_at_least(std::span<const std::uint16_t> sums, std::uint16_t least, std::uint32_t* found);
-// The same for scores; NaN is never at least anything.
+// The same as bits: bit i % 64 of masks[i / 64]; the bits behind the last sum are 0.
+void mask_at_least(std::span<const std::uint16_t> sums, std::uint16_t least, std::uint64_t* masks);
+// The places for scores; NaN is never at least anything.
 std::size_t select_at_least(std::span<const float> scores, float least, std::uint32_t* found);
 std::size_t select_at_least(std::span<const double> scores, double least, std::uint32_t* found);
 

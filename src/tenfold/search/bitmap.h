@@ -38,6 +38,11 @@ class Bitmap {
 
   // Rows [64 i, 64 i + 64); 0 behind the end.
   std::uint64_t word(std::size_t i) const { return i < words_.size() ? words_[i] : 0; }
+  // Rows [row, row + 64); 0 behind the end.
+  std::uint64_t bits_from(std::size_t row) const {
+    const std::size_t shift = row % 64;
+    return shift == 0 ? word(row / 64) : word(row / 64) >> shift | word(row / 64 + 1) << (64 - shift);
+  }
   const std::vector<std::uint64_t>& words() const { return words_; }
 
  private:
@@ -50,6 +55,11 @@ struct RowFilter {
   const Bitmap* allowed = nullptr;
   const Bitmap* removed = nullptr;
 
+  // Which of the rows [row, row + 64).
+  std::uint64_t bits_from(std::size_t row) const {
+    const std::uint64_t bits = allowed == nullptr ? ~std::uint64_t{0} : allowed->bits_from(row);
+    return removed == nullptr ? bits : bits & ~removed->bits_from(row);
+  }
   bool accepts(std::size_t row) const {
     return (allowed == nullptr || allowed->test(row)) && (removed == nullptr || !removed->test(row));
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -162,16 +163,44 @@ bool CodeStore::may_skip(const ScanFilter& filter, std::size_t block) const {
   return (allowed & ~removed & part) == 0;
 }
 
+std::span<const std::uint16_t> CodeStore::sums(const QueryTables& tables,
+                                               std::size_t first,
+                                               std::size_t last,
+                                               std::span<std::uint16_t> room) const {
+  const std::uint8_t* from = blocks().data() + first * bytes_of_block();
+  const auto scan_blocks = bits_ == 8 ? kernels::adc_scan8 : kernels::adc_scan4;
+  scan_blocks(from, last - first, codes_, tables.bytes(), room.data());
+  return room.first(std::min((last - first) * block_rows(), rows_ - first * block_rows()));
+}
+
 std::size_t CodeStore::candidates(const QueryTables& tables,
                                   std::size_t first,
                                   std::size_t last,
                                   std::uint16_t least,
                                   std::uint32_t* found) const {
-  alignas(64) std::array<std::uint16_t, kChunkRows + kMaxBlock> sums;
-  const std::uint8_t* from = blocks().data() + first * bytes_of_block();
-  const auto scan_blocks = bits_ == 8 ? kernels::adc_scan8 : kernels::adc_scan4;
-  scan_blocks(from, last - first, codes_, tables.bytes(), sums.data());
-  return kernels::select_at_least(std::span(sums).first((last - first) * block_rows()), least, found);
+  alignas(64) std::array<std::uint16_t, kChunkRows + kMaxBlock> room;
+  return kernels::select_at_least(sums(tables, first, last, room), least, found);
+}
+
+// Rows that a filter excludes are masked out before they are looked at: a filter that lets few through makes the threshold low, and most
+// of what reaches it is excluded.
+std::size_t CodeStore::candidates_of(const QueryTables& tables,
+                                     const ScanFilter& filter,
+                                     std::size_t first,
+                                     std::size_t last,
+                                     std::uint16_t least,
+                                     std::uint32_t* found) const {
+  alignas(64) std::array<std::uint16_t, kChunkRows + kMaxBlock> room;
+  std::array<std::uint64_t, (kChunkRows + kMaxBlock) / 64 + 1> masks;
+  const auto values = sums(tables, first, last, room);
+  kernels::mask_at_least(values, least, masks.data());
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < values.size(); i += 64) {
+    std::uint64_t bits = masks[i / 64] & filter.bits_from(first * block_rows() + i);
+    for (; bits != 0; bits &= bits - 1)
+      found[count++] = static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(std::countr_zero(bits));
+  }
+  return count;
 }
 
 void CodeStore::prefetch() const {
@@ -195,11 +224,12 @@ void CodeStore::scan(const QueryTables& tables,
     }
     std::size_t end = block + 1;
     while (end < last && end - block < longest && !(filtered && may_skip(filter, end))) ++end;
-    const std::size_t count =
-        candidates(tables, block, end, tables.least_sum(best.threshold()), places.data());
+    const std::uint16_t least = tables.least_sum(best.threshold());
+    const std::size_t count = filtered && filter.numbers.empty()
+                                  ? candidates_of(tables, filter, block, end, least, places.data())
+                                  : candidates(tables, block, end, least, places.data());
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = block * block_rows() + places[i];
-      if (row >= rows_) break;
       const std::uint32_t number = filter.number(row);
       if (filter.accepts(number)) best.add({number, score(tables, row)});
     }

@@ -98,12 +98,23 @@ class CodeStore {
   std::size_t bytes_of_block() const;
   void put(std::size_t row, std::span<const std::uint8_t> codes);
   bool may_skip(const ScanFilter& filter, std::size_t block) const;
-  // Sums of blocks [first, last), at most kChunkRows rows, and the places in them that reach `least`.
+  // 16-bit sums of the rows in blocks [first, last), at most kChunkRows and a block; `room` is for whole blocks.
+  std::span<const std::uint16_t> sums(const QueryTables& tables,
+                                      std::size_t first,
+                                      std::size_t last,
+                                      std::span<std::uint16_t> room) const;
+  // Places in those blocks of the sums that reach `least`; candidates_of(): of rows that pass a filter by their own numbers.
   std::size_t candidates(const QueryTables& tables,
                          std::size_t first,
                          std::size_t last,
                          std::uint16_t least,
                          std::uint32_t* found) const;
+  std::size_t candidates_of(const QueryTables& tables,
+                            const ScanFilter& filter,
+                            std::size_t first,
+                            std::size_t last,
+                            std::uint16_t least,
+                            std::uint32_t* found) const;
 
   std::size_t codes_;
   std::size_t bits_;
@@ -128,7 +139,6 @@ void CodeStore::scan_range(const QueryTables& tables,
     const std::size_t count = candidates(tables, block, last, bound, places.data());
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = block * block_rows() + places[i];
-      if (row >= rows_) break;
       const std::uint32_t number = filter.number(row);
       if (!filter.accepts(number)) continue;
       const float value = score(tables, row);

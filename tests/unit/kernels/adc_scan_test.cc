@@ -92,6 +92,10 @@ TEST_F(EveryTarget, SelectsTheSumsThatReachTheBound) {
       }
       found.resize(select_at_least(sums, least, found.data()));
       ASSERT_EQ(found, expected);
+      std::vector<std::uint64_t> masks((sums.size() + 63) / 64, ~std::uint64_t{0});
+      mask_at_least(sums, least, masks.data());
+      for (std::size_t i = 0; i < 64 * masks.size(); ++i)
+        ASSERT_EQ((masks[i / 64] >> (i % 64) & 1) != 0, i < sums.size() && sums[i] >= least) << i;
     }
   });
 }
