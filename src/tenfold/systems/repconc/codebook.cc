@@ -73,6 +73,7 @@ Assignment CodebookImpl::assign(const torch::Tensor& rotated,
     assignment.codes = nearest(rotated);
     for (std::int64_t j = 0; j < blocks_; ++j)
       assignment.usage.push_back(search::code_usage(column(assignment.codes, j), codewords_count));
+    assignment.nearest_usage = assignment.usage;
     assignment.disagreement.assign(static_cast<std::size_t>(blocks_), 0.0);
     return assignment;
   }
@@ -87,6 +88,7 @@ Assignment CodebookImpl::assign(const torch::Tensor& rotated,
     const search::SinkhornResult& result = results[static_cast<std::size_t>(j)];
     for (std::int64_t i = 0; i < x.size(0); ++i) codes[i][j] = result.codes[static_cast<std::size_t>(i)];
     assignment.usage.push_back(result.usage);
+    assignment.nearest_usage.push_back(result.nearest_usage);
     assignment.disagreement.push_back(result.disagreement);
   }
   return assignment;

@@ -23,7 +23,7 @@ namespace tenfold::repconc {
 // How a batch was assigned, by block.
 struct Assignment {
   torch::Tensor codes;  // [B, M] int64
-  std::vector<search::CodeUsage> usage;
+  std::vector<search::CodeUsage> usage, nearest_usage;  // of these codes, and of the nearest codewords
   std::vector<double> disagreement;  // share of rows whose code is not the nearest codeword
 };
 
@@ -36,6 +36,7 @@ class CodebookImpl : public torch::nn::Module {
 
   std::int64_t blocks() const { return blocks_; }
   std::int64_t size() const { return size_; }  // K
+  std::int64_t dimension() const { return blocks_ * width_; }
 
   torch::Tensor codewords() const { return scaled_ * rate_; }  // [M, K, d / M]
   torch::Tensor rotate(const torch::Tensor& x) const;          // [B, d] -> R x, [B, d]

@@ -44,12 +44,39 @@ torch::Tensor QueryTask::mine(const data::Batch& batch, const torch::Tensor& que
   return std::get<1>(at::mm(before, start_documents_.t()).topk(count, 1));
 }
 
+torch::Tensor QueryTask::teacher_scores(const data::Batch& batch, const torch::Tensor& candidates) {
+  const c10::NoGradGuard no_grad;
+  const torch::Tensor whole = teacher_documents_.index_select(0, candidates.reshape({-1}))
+                                  .reshape({candidates.size(0), candidates.size(1), -1});
+  const torch::Tensor t = teacher_->forward(make_bag(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
+  return scale() * at::bmm(whole, t).squeeze(2);
+}
+
+torch::Tensor QueryTask::label_loss(const data::Batch& batch,
+                                    const torch::Tensor& candidates,
+                                    const torch::Tensor& scores,
+                                    const torch::Tensor& masked) const {
+  if (options_.loss == "list")
+    return softmax_loss(scores, at::zeros({scores.size(0)}, at::kLong), masked);
+  // Negatives come best first, so that their places are their ranks; a positive that is not among them is beyond all ranks.
+  const std::int64_t count = candidates.size(1) - 1;
+  const torch::Tensor negatives = candidates.slice(1, 1);
+  const torch::Tensor places = (at::arange(count, at::kLong) + 1).expand_as(negatives);
+  const torch::Tensor beyond = at::full_like(places, std::max(options_.cut, count) + 1);
+  const torch::Tensor own = at::where(negatives.eq(batch.tensors[1].unsqueeze(1)), places, beyond).amin(1, true);
+  return pairwise_loss(scores, at::cat({own, places}, 1), masked, options_.cut);
+}
+
 train::StepOutput QueryTask::run(const data::Batch& batch) {
   const Codebook& codebook = model_->codebook;
   const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_bag(batch.tensors[0])));  // [B, d]
-  const torch::Tensor negatives = mine(batch, q);                                           // [B, C - 1]
-  const torch::Tensor candidates = at::cat({batch.tensors[1].unsqueeze(1), negatives}, 1);  // [B, C]
-  const torch::Tensor masked = at::cat({at::zeros({q.size(0), 1}, at::kBool), relevant(batch, negatives)}, 1);
+  torch::Tensor candidates = mine(batch, q);  // [B, negatives]
+  torch::Tensor masked = at::zeros_like(candidates, at::kBool);
+  const bool labels = options_.label_weight > 0.0;
+  if (labels) {
+    masked = at::cat({at::zeros({q.size(0), 1}, at::kBool), relevant(batch, candidates)}, 1);
+    candidates = at::cat({batch.tensors[1].unsqueeze(1), candidates}, 1);  // [B, C]
+  }
   // s = sum over blocks of the table entries that the codes name.
   const std::int64_t rows = candidates.size(0), count = candidates.size(1);
   const torch::Tensor codes = codes_.index_select(0, candidates.reshape({-1}))
@@ -58,17 +85,11 @@ train::StepOutput QueryTask::run(const data::Batch& batch) {
   const torch::Tensor scores = scale() * codebook->tables(q).gather(2, codes).sum(1);  // [B, C]
 
   torch::Tensor loss = at::zeros({rows});
-  if (options_.label_weight > 0.0)
-    loss = loss + options_.label_weight * softmax_loss(scores, at::zeros({rows}, at::kLong), masked);
+  if (labels) loss = loss + options_.label_weight * label_loss(batch, candidates, scores, masked);
   if (options_.distillation_weight > 0.0) {
-    const c10::NoGradGuard no_grad;
-    const torch::Tensor whole =
-        teacher_documents_.index_select(0, candidates.reshape({-1})).reshape({rows, count, -1});
-    const torch::Tensor t = teacher_->forward(make_bag(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
-    const torch::Tensor target = scale() * at::bmm(whole, t).squeeze(2);
     const torch::Tensor penalty = masked.to(at::kFloat) * kMasked;
-    const at::AutoGradMode grad(true);
-    loss = loss + options_.distillation_weight * distillation_loss(scores - penalty, target - penalty);
+    loss = loss + options_.distillation_weight *
+                      distillation_loss(scores - penalty, teacher_scores(batch, candidates) - penalty);
   }
   return {.loss = loss.mean(), .example_loss = {}, .metrics = {}};
 }
