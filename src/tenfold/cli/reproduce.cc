@@ -22,6 +22,7 @@ struct ReproduceOptions {
   std::string system = "all";
   std::string budget = "quick";
   std::vector<std::string> claims;
+  std::string data;
   std::string cache;
   bool fresh = false;
 
@@ -31,6 +32,11 @@ struct ReproduceOptions {
           budget,
           {.help = "quick: 60 seconds a system; full: up to 3 hours", .choices = {"quick", "full"}});
     field("claims", claims, {.help = "only these claims, by id"});
+    field("data",
+          data,
+          {.help = "folder with data sets that do not come with the program; claims that need one are left "
+                   "out without it",
+           .file = config::FileUse::kRead});
     field("cache",
           cache,
           {.help = "folder for finished runs; default: the user's cache folder", .affects_result = false});
@@ -100,6 +106,7 @@ systems::Outcome reproduce(const Program& program,
   runner.progress = context.progress;
   runner.build = fmt::format("{} {}", version(), revision());
   runner.reuse = !options.fresh;
+  runner.data_folder = options.data;
   if (!cacheable_build()) {
     log::warning("runs are not kept for later: this build has local changes and no name of its own");
   } else {
@@ -115,9 +122,15 @@ systems::Outcome reproduce(const Program& program,
   std::string text;
   for (const systems::System* system : chosen_systems(program, options.system)) {
     report::Table table{system->title, {"claim", "expected", "measured", "spread", "verdict"}, {}, {}};
-    nlohmann::json claims = nlohmann::json::array();
-    for (const systems::ClaimResult& result :
-         systems::run_claims(chosen_claims(*system, options.claims), runner)) {
+    nlohmann::json claims = nlohmann::json::array(), left_out = nlohmann::json::array();
+    const std::vector<systems::Claim> chosen = chosen_claims(*system, options.claims);
+    for (const systems::Claim& claim : chosen) {
+      const std::string reason = systems::missing_data(claim, runner);
+      if (reason.empty()) continue;
+      table.notes.push_back(claim.id + " left out: " + reason + ". See --data.");
+      left_out.push_back({{"id", claim.id}, {"reason", reason}});
+    }
+    for (const systems::ClaimResult& result : systems::run_claims(chosen, runner)) {
       table.rows.push_back({result.id,
                             result.expected,
                             report::format_number(result.measured),
@@ -125,7 +138,8 @@ systems::Outcome reproduce(const Program& program,
                             std::string(systems::to_string(result.verdict))});
       claims.push_back(systems::to_json(result));
     }
-    object["systems"].push_back({{"system", system->name}, {"paper", system->paper}, {"claims", claims}});
+    object["systems"].push_back(
+        {{"system", system->name}, {"paper", system->paper}, {"claims", claims}, {"left_out", left_out}});
     text += report::to_terminal(table);
   }
   return systems::make_outcome(std::move(object), std::move(text));

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenfold/base/file_system.h"
 #include "tenfold/base/stop.h"
 
 namespace tenfold::systems {
@@ -28,6 +29,7 @@ struct ClaimRun {
   Budget budget = Budget::kQuick;
   const StopToken* stop = nullptr;
   std::function<void(std::string_view)> progress;
+  Path data;  // folder that holds what Claim::needs names
 };
 
 struct Claim {
@@ -38,6 +40,8 @@ struct Claim {
   std::string expected;  // "21.3 months, interval 17.0 to 29.3"
   std::string setup;     // data and sizes used here; part of the cache key
   std::vector<std::uint64_t> seeds = {1, 2, 3};
+  std::vector<std::string> needs =
+      {};  // data sets that do not come with the program: names in ClaimRun::data
   std::function<Measurement(const ClaimRun&)> measure;
   // Sees the measurements of all seeds; must answer kNotSeparable when the gap is inside their spread.
   std::function<Verdict(const std::vector<Measurement>&)> judge;

@@ -22,8 +22,9 @@ struct Run {
 };
 
 Path cache_file(const Claim& claim, std::uint64_t seed, const ClaimRunnerOptions& options) {
-  const std::string key = fmt::format(
+  std::string key = fmt::format(
       "{}\n{}\n{}\n{}\n{}", claim.id, claim.setup, static_cast<int>(options.budget), seed, options.build);
+  if (!claim.needs.empty()) key += "\n" + options.data_folder.string();
   return options.cache_folder / (claim.id + "-" + sha256_hex(key).substr(0, 16) + ".json");
 }
 
@@ -63,7 +64,8 @@ Run run_seed(const Claim& claim, std::uint64_t seed, const ClaimRunnerOptions& o
   if (options.progress) options.progress(fmt::format("claim {}, seed {}", claim.id, seed));
   const Stopwatch watch;
   Run run;
-  run.measurement = claim.measure({seed, options.budget, options.stop, options.progress});
+  run.measurement =
+      claim.measure({seed, options.budget, options.stop, options.progress, options.data_folder});
   run.cpu_seconds = watch.cpu_seconds();
   run.wall_seconds = watch.wall_seconds();
   if (cached) {
@@ -119,9 +121,20 @@ ClaimResult summarize(const Claim& claim, const std::vector<Measurement>& measur
   return result;
 }
 
+std::string missing_data(const Claim& claim, const ClaimRunnerOptions& options) {
+  for (const std::string& name : claim.needs) {
+    if (options.data_folder.empty()) return fmt::format("needs {}; no data folder was named", name);
+    std::error_code unreadable;
+    if (!std::filesystem::exists(options.data_folder / name, unreadable))
+      return fmt::format("needs {}, which is not there", (options.data_folder / name).string());
+  }
+  return "";
+}
+
 std::vector<ClaimResult> run_claims(const std::vector<Claim>& claims, const ClaimRunnerOptions& options) {
   std::vector<ClaimResult> results;
   for (const Claim& claim : claims) {
+    if (!missing_data(claim, options).empty()) continue;
     std::vector<Measurement> measurements;
     double cpu_seconds = 0.0;
     double wall_seconds = 0.0;

@@ -19,11 +19,15 @@ struct ClaimRunnerOptions {
   Path cache_folder;            // empty: nothing is kept
   bool reuse = true;            // false: measure again, then keep
   std::string build;            // version and revision: a result of another build is not reused
+  Path data_folder;             // data sets of the user, for claims that need some; may be empty
   const StopToken* stop = nullptr;
   std::function<void(std::string_view)> progress;
 };
 
-// Throws Error(kResource, "reproduce.stopped") when `stop` was requested: finished runs are in the cache.
+// Why a claim cannot be measured with these options: the data set it needs and does not find. Empty when it can.
+std::string missing_data(const Claim& claim, const ClaimRunnerOptions& options);
+
+// Claims with missing_data() are left out. Throws Error(kResource, "reproduce.stopped") when `stop` was requested: finished runs are in the cache.
 std::vector<ClaimResult> run_claims(const std::vector<Claim>& claims, const ClaimRunnerOptions& options);
 
 // Median and largest-minus-smallest of the claim's metric over the measurements, times and verdict filled in.

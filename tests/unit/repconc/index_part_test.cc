@@ -30,17 +30,17 @@ const search::BeirCorpus& documents() {
 Retriever retriever() {
   training::seed_initial_weights(3);
   const EncoderOptions options{.width = 16, .hidden = 16, .dimension = 8};
-  Vocabulary vocabulary(documents().texts, {});
-  const Encoder encoder(options, vocabulary.idf()), queries(options, vocabulary.idf());
+  const auto vocabulary = std::make_shared<const WordVocabulary>(documents().texts, VocabularyOptions{});
+  const Encoder encoder = make_encoder(options, *vocabulary), queries = make_encoder(options, *vocabulary);
   Encoder model = encoder;
-  const torch::Tensor x = model->encode(vocabulary(documents().texts));
+  const torch::Tensor x = model->encode((*vocabulary)(documents().texts));
   const search::Vectors rows(x.data_ptr<float>(), documents().ids.size(), 8);
   const search::ProductQuantizer first = search::train_product_quantizer(
       rows, {.method = "opq", .bytes = 2, .kmeans_iterations = 3, .rotations = 2});
   search::ProductQuantizerParts parts = first.parts();
   for (float& value : parts.centroids) value *= 1.25f;
   return {.options = options,
-          .vocabulary = std::move(vocabulary),
+          .vocabulary = vocabulary,
           .documents = encoder,
           .queries = queries,
           .assigning = first,

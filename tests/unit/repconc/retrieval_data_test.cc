@@ -81,7 +81,7 @@ TEST_F(Pairs, LabelledQueriesComeWithTheirDocument) {
 TEST(PairDataset, NeedsSomethingToTrainOn) {
   RetrievalData data;
   data.corpus.ids = {"a"};
-  const WordLists nothing;
+  const TokenLists nothing;
   try {
     const PairDataset pairs(data, nothing, nothing, {});
     FAIL();

@@ -25,7 +25,7 @@ const std::shared_ptr<const Corpus>& corpus() {
 
 Encoder encoder() {
   training::seed_initial_weights(1);
-  return Encoder(kSmall, corpus()->vocabulary.idf());
+  return make_encoder(kSmall, *corpus()->vocabulary);
 }
 
 JointModule joint_module() {
@@ -60,7 +60,7 @@ double loss_of(training::SystemTask& task, const data::Batch& batch) {
 
 TEST(Encoder, IsTheFormulaWordByWord) {
   Encoder model = encoder();
-  WordLists lists;
+  TokenLists lists;
   lists.add(std::vector<std::int64_t>{3, 5, 3});
   lists.add({});
   const torch::Tensor y = model->encode(lists);
@@ -81,7 +81,7 @@ TEST(DenseTask, LossIsTheSoftmaxOverTheDifferentDocumentsOfTheBatch) {
   // Rows 0 and 1024: a made-up query of document 0, and a labelled one.
   const data::Batch batch = batch_of({0, 1, 0, 1024, 1025});
   const c10::NoGradGuard no_grad;
-  const torch::Tensor q = task.encoder()->forward(make_bag(batch.tensors[0]));
+  const torch::Tensor q = task.encoder()->forward(make_tokens(batch.tensors[0]));
   const torch::Tensor d = task.encoder()->encode(corpus()->documents);
   std::set<std::int64_t> documents;
   for (std::int64_t i = 0; i < 5; ++i) documents.insert(batch.tensors[1][i].item<std::int64_t>());
@@ -139,7 +139,7 @@ class Query : public testing::Test {
  protected:
   QueryTask task(QueryOptions options) {
     JointModule start = joint_module();
-    JointModule own(copy_of(kSmall, *corpus(), start->encoder), Codebook(start->codebook->quantizer(), 10.0));
+    JointModule own(copy_of(start->encoder), Codebook(start->codebook->quantizer(), 10.0));
     return QueryTask(corpus(), own, start->encoder, {}, std::move(options));
   }
 };
@@ -159,7 +159,7 @@ TEST_F(Query, LossIsTheSoftmaxAgainstTheBestOthers) {
   const data::Batch batch = batch_of({7, 1024});
   const c10::NoGradGuard no_grad;
   auto& model = dynamic_cast<JointModuleImpl&>(made.module());
-  const torch::Tensor q = model.codebook->rotate(model.encoder->forward(make_bag(batch.tensors[0])));
+  const torch::Tensor q = model.codebook->rotate(model.encoder->forward(make_tokens(batch.tensors[0])));
   const torch::Tensor scores = 16.0 * at::mm(q, model.codebook->decode(made.codes()).t());
   const torch::Tensor expected = -at::log_softmax(scores, 1).gather(1, batch.tensors[1].unsqueeze(1)).mean();
   EXPECT_NEAR(loss_of(made, batch), expected.item<double>(), 1e-4);

@@ -14,7 +14,7 @@ namespace {
 const std::vector<std::string> kTexts = {"red cat", "Red dog", "blue sky"};
 
 TEST(Vocabulary, NumbersWordsByDocumentsAndAlphabet) {
-  const Vocabulary vocabulary(kTexts, {});
+  const WordVocabulary vocabulary(kTexts, {});
   ASSERT_EQ(vocabulary.size(), 5u);
   EXPECT_EQ(vocabulary("red unknown blue red"), (std::vector<std::int64_t>{0, 1, 0}));
   EXPECT_NEAR(vocabulary.idf()[0], std::log(1 + 1.5 / 2.5), 1e-6);  // 2 of 3 documents
@@ -22,16 +22,16 @@ TEST(Vocabulary, NumbersWordsByDocumentsAndAlphabet) {
 }
 
 TEST(Vocabulary, ReadsBackWhatItWrote) {
-  const Vocabulary vocabulary(kTexts, {.tokenizer = {.stemmer = "none"}});
-  const Vocabulary back = Vocabulary::from_json(vocabulary.to_json());
+  const WordVocabulary vocabulary(kTexts, {.tokenizer = {.stemmer = "none"}});
+  const WordVocabulary back = WordVocabulary::from_json(vocabulary.to_json());
   EXPECT_EQ(back.idf(), vocabulary.idf());
   EXPECT_EQ(back("sky dog"), vocabulary("sky dog"));
   EXPECT_EQ(back.to_json(), vocabulary.to_json());
 }
 
 TEST(Vocabulary, LeavesOutRareWordsAndThoseBeyondTheLimit) {
-  EXPECT_EQ(Vocabulary(kTexts, {.least_documents = 2}).size(), 1u);
-  EXPECT_EQ(Vocabulary(kTexts, {.largest = 3}).size(), 3u);
+  EXPECT_EQ(WordVocabulary(kTexts, {.least_documents = 2}).size(), 1u);
+  EXPECT_EQ(WordVocabulary(kTexts, {.largest = 3}).size(), 3u);
 }
 
 std::string code_of(const std::function<void()>& call) {
@@ -45,11 +45,11 @@ std::string code_of(const std::function<void()>& call) {
 
 TEST(Vocabulary, RefusesTextsWithoutWordsAndDamagedFiles) {
   const std::vector<std::string> empty = {"", "..."};
-  EXPECT_EQ(code_of([&] { Vocabulary(empty, {}); }), "repconc.no_words");
-  EXPECT_EQ(code_of([] { Vocabulary::from_json("{}"); }), "repconc.vocabulary");
+  EXPECT_EQ(code_of([&] { WordVocabulary(empty, {}); }), "repconc.no_words");
+  EXPECT_EQ(code_of([] { WordVocabulary::from_json("{}"); }), "repconc.vocabulary");
   EXPECT_EQ(
       code_of([] {
-        Vocabulary::from_json(
+        WordVocabulary::from_json(
             R"({"words": ["a"], "idf": [], "tokenizer": {"lower_case": true, "stemmer": "none", "stop_words": false}})");
       }),
       "repconc.vocabulary");

@@ -99,5 +99,28 @@ TEST(ClaimRunner, AClaimWithoutItsMetricIsABug) {
   EXPECT_THROW(run_claims({claim}, {}), Error);
 }
 
+TEST(ClaimRunner, LeavesOutClaimsWhoseDataAreMissing) {
+  std::atomic<int> runs = 0;
+  Claim claim = counting_claim(runs);
+  claim.needs = {"letters"};
+  Path seen;
+  claim.measure = [&](const ClaimRun& run) {
+    ++runs;
+    seen = run.data;
+    return Measurement{{"value", 1.0}};
+  };
+  ClaimRunnerOptions options;
+  EXPECT_NE(missing_data(claim, options).find("letters"), std::string::npos);
+  EXPECT_TRUE(run_claims({claim}, options).empty());
+  options.data_folder = fresh_folder();
+  EXPECT_NE(missing_data(claim, options), "");
+  EXPECT_TRUE(run_claims({claim}, options).empty());
+  EXPECT_EQ(runs, 0);
+  std::filesystem::create_directory(options.data_folder / "letters");
+  EXPECT_EQ(missing_data(claim, options), "");
+  EXPECT_EQ(run_claims({claim}, options).size(), 1u);
+  EXPECT_EQ(seen, options.data_folder);
+}
+
 }  // namespace
 }  // namespace tenfold::systems

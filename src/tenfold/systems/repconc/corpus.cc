@@ -17,14 +17,14 @@ std::vector<std::string> training_texts(const RetrievalData& data) {
 Corpus::Corpus(const DataOptions& data_options, const VocabularyOptions& vocabulary_options)
     : options(data_options),
       data(load_retrieval_data(data_options)),
-      vocabulary(training_texts(data), vocabulary_options),
-      documents(vocabulary(data.corpus.texts)),
-      queries(vocabulary(data.queries.texts)),
+      vocabulary(std::make_shared<WordVocabulary>(training_texts(data), vocabulary_options)),
+      documents((*vocabulary)(data.corpus.texts)),
+      queries((*vocabulary)(data.queries.texts)),
       train_relevant(relevant_documents(data, "train")),
-      pairs(data, documents, queries, options) {}
+      pairs(data, documents, queries, options, vocabulary->continues_word()) {}
 
-WordLists Corpus::queries_of(const std::string& split) const {
-  WordLists lists;
+TokenLists Corpus::queries_of(const std::string& split) const {
+  TokenLists lists;
   for (const std::uint32_t query : data.splits.at(split).queries) lists.add(queries[query]);
   return lists;
 }

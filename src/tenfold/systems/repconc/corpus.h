@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Data, vocabulary and word lists of a run: what all stages share.
+// Data, vocabulary and token lists of a run: what all stages share.
 #pragma once
 
 #include <memory>
@@ -19,14 +19,14 @@ struct Corpus {
 
   DataOptions options;
   RetrievalData data;
-  Vocabulary vocabulary;
-  WordLists documents, queries;
+  std::shared_ptr<const Vocabulary> vocabulary;
+  TokenLists documents, queries;
   std::vector<std::vector<std::int64_t>> train_relevant;  // by query
   PairDataset pairs;
 
   std::size_t size() const { return documents.size(); }
-  // Words of a split's queries, in its order. Throws std::out_of_range for a split that is not there.
-  WordLists queries_of(const std::string& split) const;
+  // Tokens of a split's queries, in its order. Throws std::out_of_range for a split that is not there.
+  TokenLists queries_of(const std::string& split) const;
 };
 
 }  // namespace tenfold::repconc

@@ -6,7 +6,11 @@
 
 #include <algorithm>
 #include <numeric>
-#include <tuple>
+#include <vector>
+
+#include "tenfold/systems/repconc/bag_encoder.h"
+#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -21,64 +25,53 @@ torch::Tensor integers(const std::vector<std::int64_t>& values) {
 
 }  // namespace
 
-Bag make_bag(const WordLists& lists, std::span<const std::int64_t> rows) {
-  std::vector<std::int64_t> words, offsets;
+TokenBatch make_tokens(const TokenLists& lists, std::span<const std::int64_t> rows) {
+  std::vector<std::int64_t> tokens, offsets;
   for (const std::int64_t row : rows) {
     const std::span<const std::int64_t> text = lists[static_cast<std::size_t>(row)];
-    offsets.push_back(static_cast<std::int64_t>(words.size()));
-    words.insert(words.end(), text.begin(), text.end());
+    offsets.push_back(static_cast<std::int64_t>(tokens.size()));
+    tokens.insert(tokens.end(), text.begin(), text.end());
   }
-  return {integers(words), integers(offsets)};
+  return {integers(tokens), integers(offsets)};
 }
 
-Bag make_bag(const WordLists& lists) {
+TokenBatch make_tokens(const TokenLists& lists) {
   std::vector<std::int64_t> rows(lists.size());
   std::iota(rows.begin(), rows.end(), 0);
-  return make_bag(lists, rows);
+  return make_tokens(lists, rows);
 }
 
-Bag make_bag(const torch::Tensor& padded) {
+TokenBatch make_tokens(const torch::Tensor& padded) {
   const auto values = padded.accessor<std::int64_t, 2>();
-  std::vector<std::int64_t> words, offsets;
+  std::vector<std::int64_t> tokens, offsets;
   for (std::int64_t i = 0; i < values.size(0); ++i) {
-    offsets.push_back(static_cast<std::int64_t>(words.size()));
-    for (std::int64_t j = 0; j < values.size(1) && values[i][j] >= 0; ++j) words.push_back(values[i][j]);
+    offsets.push_back(static_cast<std::int64_t>(tokens.size()));
+    for (std::int64_t j = 0; j < values.size(1) && values[i][j] >= 0; ++j) tokens.push_back(values[i][j]);
   }
-  return {integers(words), integers(offsets)};
+  return {integers(tokens), integers(offsets)};
 }
 
-EncoderImpl::EncoderImpl(const EncoderOptions& options, std::span<const float> idf) {
-  const auto words = static_cast<std::int64_t>(idf.size());
-  table_ = register_parameter("table", at::randn({words, options.width}) / 16.0);
-  torch::Tensor weights = at::empty({words}, at::kFloat);
-  std::copy(idf.begin(), idf.end(), weights.data_ptr<float>());
-  weights_ = register_parameter("word_weights", weights / weights.max());
-  project_ = register_module(
-      "project", torch::nn::Linear(torch::nn::LinearOptions(options.width, options.dimension).bias(false)));
-  norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width})));
-  inner_ = register_module("inner", torch::nn::Linear(options.width, options.hidden));
-  outer_ = register_module("outer", torch::nn::Linear(options.hidden, options.dimension));
-}
-
-torch::Tensor EncoderImpl::forward(const Bag& bag) {
-  const torch::Tensor weights = weights_.index_select(0, bag.words);
-  const torch::Tensor h = std::get<0>(at::embedding_bag(
-      table_, bag.words, bag.offsets, /*scale_grad_by_freq=*/false, /*mode=*/0, /*sparse=*/false, weights));
-  const torch::Tensor y =
-      project_->forward(h) + outer_->forward(at::gelu(inner_->forward(norm_->forward(h))));
-  return y / y.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);  // [B, d]
-}
-
-torch::Tensor EncoderImpl::encode(const WordLists& lists) {
+torch::Tensor EncoderImpl::encode(const TokenLists& lists) {
   const c10::NoGradGuard no_grad;
   std::vector<torch::Tensor> parts;
   std::vector<std::int64_t> rows;
   for (std::size_t begin = 0; begin < lists.size(); begin += kEncodeBatch) {
     rows.resize(std::min(kEncodeBatch, lists.size() - begin));
     std::iota(rows.begin(), rows.end(), static_cast<std::int64_t>(begin));
-    parts.push_back(forward(make_bag(lists, rows)));
+    parts.push_back(forward(make_tokens(lists, rows)));
   }
   return at::cat(parts);
+}
+
+Encoder make_encoder(const EncoderOptions& options, const Vocabulary& vocabulary) {
+  const std::shared_ptr<EncoderImpl> encoder = std::make_shared<BagEncoderImpl>(options, vocabulary.idf());
+  return Encoder(encoder);
+}
+
+Encoder copy_of(const Encoder& encoder) {
+  Encoder copy(encoder->make_another());
+  train::copy_into(*copy, train::module_tensors(*encoder));
+  return copy;
 }
 
 }  // namespace tenfold::repconc

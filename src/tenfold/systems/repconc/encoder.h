@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fast text encoder: a bag of words weighted by learned idf, a linear map and a two-layer network beside it.
-//
-//   h = sum over words t of the text: w_t E_t;   f(text) = normalise(P h + W2 gelu(W1 LayerNorm(h) + b1) + b2)
-//
-// w starts as idf / largest idf. Queries and documents share all weights until stage 2 (RepCONC, section 4).
+// What every encoder of texts is: token numbers to vectors of length 1. bag_encoder.h is one.
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "tenfold/config/field.h"
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/token_lists.h"
 
 namespace tenfold::repconc {
+
+class Vocabulary;
 
 struct EncoderOptions {
   std::int64_t width = 256;      // of a word's vector
@@ -33,32 +29,35 @@ struct EncoderOptions {
   }
 };
 
-// Texts side by side, for embedding_bag: words of text i are words[offsets[i]] to words[offsets[i + 1] - 1].
-struct Bag {
-  torch::Tensor words;    // [n] int64
+// Texts side by side: tokens of text i are tokens[offsets[i]] to tokens[offsets[i + 1] - 1].
+struct TokenBatch {
+  torch::Tensor tokens;   // [n] int64
   torch::Tensor offsets;  // [texts] int64
-};
-Bag make_bag(const WordLists& lists, std::span<const std::int64_t> rows);
-Bag make_bag(const WordLists& lists);
-// words: [B, L] int64, each row ends at its first -1.
-Bag make_bag(const torch::Tensor& padded);
 
+  std::int64_t size() const { return offsets.size(0); }
+};
+TokenBatch make_tokens(const TokenLists& lists, std::span<const std::int64_t> rows);
+TokenBatch make_tokens(const TokenLists& lists);
+// tokens: [B, L] int64, each row ends at its first -1.
+TokenBatch make_tokens(const torch::Tensor& padded);
+
+// Queries and documents share all weights until stage 2 (RepCONC, section 4). Every kind is deterministic, in training too.
 class EncoderImpl : public torch::nn::Module {
  public:
-  // idf: [V], of each word.
-  EncoderImpl(const EncoderOptions& options, std::span<const float> idf);
+  virtual torch::Tensor forward(const TokenBatch& texts) = 0;  // [B, d], rows of length 1
+  virtual std::int64_t dimension() const = 0;                  // d
+  // One more of the same shape, with fresh weights.
+  virtual std::shared_ptr<EncoderImpl> make_another() const = 0;
 
-  // [B, d], rows of length 1. A text without known words has the vector of the empty text.
-  torch::Tensor forward(const Bag& bag);
   // Without gradients, in parts: [texts, d].
-  torch::Tensor encode(const WordLists& lists);
-
- private:
-  torch::Tensor table_;    // E, [V, width]
-  torch::Tensor weights_;  // w, [V]
-  torch::nn::Linear project_{nullptr}, inner_{nullptr}, outer_{nullptr};
-  torch::nn::LayerNorm norm_{nullptr};
+  torch::Tensor encode(const TokenLists& lists);
 };
 TORCH_MODULE(Encoder);
+
+// With fresh weights from LibTorch's generator.
+Encoder make_encoder(const EncoderOptions& options, const Vocabulary& vocabulary);
+
+// A copy with parameters of its own.
+Encoder copy_of(const Encoder& encoder);
 
 }  // namespace tenfold::repconc

@@ -33,7 +33,7 @@ void put(const search::Hits& hits,
 
 }  // namespace
 
-torch::Tensor first_of_same_words(const WordLists& documents) {
+torch::Tensor first_of_same_words(const TokenLists& documents) {
   const auto count = static_cast<std::int64_t>(documents.size());
   torch::Tensor first = at::empty({count}, at::kLong);
   std::map<std::vector<std::int64_t>, std::int64_t> seen;

@@ -36,6 +36,6 @@ class HardNegatives {
 };
 
 // For each document the first one with the same words in the same order: [N] int64. What the constraint must not force apart.
-torch::Tensor first_of_same_words(const WordLists& documents);
+torch::Tensor first_of_same_words(const TokenLists& documents);
 
 }  // namespace tenfold::repconc

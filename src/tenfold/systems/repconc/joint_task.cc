@@ -83,8 +83,8 @@ train::StepOutput JointTask::run(const data::Batch& batch) {
   const std::vector<std::int64_t> rows(documents.data_ptr<std::int64_t>(),
                                        documents.data_ptr<std::int64_t>() + documents.numel());
   const Codebook& codebook = model_->codebook;
-  const torch::Tensor x = codebook->rotate(model_->encoder->forward(make_bag(corpus().documents, rows)));
-  const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_bag(batch.tensors[0])));
+  const torch::Tensor x = codebook->rotate(model_->encoder->forward(make_tokens(corpus().documents, rows)));
+  const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_tokens(batch.tensors[0])));
   const Assignment assignment = assign(documents, x);
   const torch::Tensor decoded = codebook->decode(assignment.codes);  // [U, d]
 
@@ -113,7 +113,7 @@ void JointTask::watch(double mse) {
       recent_mse_);
 }
 
-torch::Tensor JointTask::encode_queries(const WordLists& queries) {
+torch::Tensor JointTask::encode_queries(const TokenLists& queries) {
   return model_->codebook->rotate(model_->encoder->encode(queries));
 }
 

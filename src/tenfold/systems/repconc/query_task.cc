@@ -27,7 +27,7 @@ QueryTask::QueryTask(std::shared_ptr<const Corpus> corpus,
   start_documents_ = model_->codebook->decode(codes_).clone();
 }
 
-torch::Tensor QueryTask::encode_queries(const WordLists& queries) {
+torch::Tensor QueryTask::encode_queries(const TokenLists& queries) {
   return model_->codebook->rotate(model_->encoder->encode(queries));
 }
 
@@ -40,7 +40,7 @@ torch::Tensor QueryTask::mine(const data::Batch& batch, const torch::Tensor& que
     return std::get<1>(at::mm(queries.detach(), documents.t()).topk(count, 1));
   }
   Encoder encoder = teacher_;
-  const torch::Tensor before = model_->codebook->rotate(encoder->forward(make_bag(batch.tensors[0])));
+  const torch::Tensor before = model_->codebook->rotate(encoder->forward(make_tokens(batch.tensors[0])));
   return std::get<1>(at::mm(before, start_documents_.t()).topk(count, 1));
 }
 
@@ -48,7 +48,7 @@ torch::Tensor QueryTask::teacher_scores(const data::Batch& batch, const torch::T
   const c10::NoGradGuard no_grad;
   const torch::Tensor whole = teacher_documents_.index_select(0, candidates.reshape({-1}))
                                   .reshape({candidates.size(0), candidates.size(1), -1});
-  const torch::Tensor t = teacher_->forward(make_bag(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
+  const torch::Tensor t = teacher_->forward(make_tokens(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
   return scale() * at::bmm(whole, t).squeeze(2);
 }
 
@@ -69,7 +69,7 @@ torch::Tensor QueryTask::label_loss(const data::Batch& batch,
 
 train::StepOutput QueryTask::run(const data::Batch& batch) {
   const Codebook& codebook = model_->codebook;
-  const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_bag(batch.tensors[0])));  // [B, d]
+  const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_tokens(batch.tensors[0])));  // [B, d]
   torch::Tensor candidates = mine(batch, q);  // [B, negatives]
   torch::Tensor masked = at::zeros_like(candidates, at::kBool);
   const bool labels = options_.label_weight > 0.0;

@@ -23,26 +23,45 @@ double hash_of(const std::string& id) {
   return static_cast<double>(std::stoull(digits, nullptr, 16)) / static_cast<double>(std::uint64_t{1} << 48);
 }
 
-void put_pseudo_query(std::span<const std::int64_t> words, random::Generator draws, std::int64_t* out) {
+using Tokens = std::span<const std::int64_t>;
+
+// The words of a text, each a run of tokens.
+std::vector<Tokens> words_of(Tokens text, const std::vector<bool>& continues_word) {
+  std::vector<Tokens> words;
+  std::size_t begin = 0;
+  for (std::size_t i = 1; i <= text.size(); ++i) {
+    if (i < text.size() && !continues_word.empty() && continues_word[static_cast<std::size_t>(text[i])])
+      continue;
+    words.push_back(text.subspan(begin, i - begin));
+    begin = i;
+  }
+  return words;
+}
+
+void put_pseudo_query(std::vector<Tokens> words, random::Generator draws, std::span<std::int64_t> out) {
+  const auto put = [&out](Tokens word) {
+    const std::size_t count = std::min(word.size(), out.size());
+    std::copy_n(word.begin(), count, out.begin());
+    out = out.subspan(count);
+  };
   const auto count = static_cast<std::uint32_t>(words.size());
   const std::uint32_t length = std::min(count, kLeastWords + draws.below(kMostWords - kLeastWords + 1));
   if (draws.below(2) == 0) {
     const std::uint32_t begin = draws.below(count - length + 1);
-    std::copy_n(words.begin() + begin, length, out);
+    for (std::uint32_t i = begin; i < begin + length; ++i) put(words[i]);
     return;
   }
   // Words without repetition: the first `length` places of a shuffle.
-  std::vector<std::int64_t> shuffled(words.begin(), words.end());
   for (std::uint32_t i = 0; i < length; ++i) {
-    std::swap(shuffled[i], shuffled[i + draws.below(count - i)]);
-    out[i] = shuffled[i];
+    std::swap(words[i], words[i + draws.below(count - i)]);
+    put(words[i]);
   }
 }
 
-std::string hash_of_data(const RetrievalData& data, const WordLists& documents, const DataOptions& options) {
+std::string hash_of_data(const RetrievalData& data, const TokenLists& documents, const DataOptions& options) {
   Sha256 hash;
   hash.update(fmt::format("pairs/1 {} {} ", options.pseudo_queries, options.label_repeats));
-  hash.update(std::as_bytes(std::span(documents.words)));
+  hash.update(std::as_bytes(std::span(documents.tokens)));
   hash.update(std::as_bytes(std::span(documents.begins)));
   for (const std::string& text : data.queries.texts) hash.update(text + "\n");
   for (const auto& [name, split] : data.splits) {
@@ -100,13 +119,15 @@ std::vector<std::vector<std::int64_t>> relevant_documents(const RetrievalData& d
 }
 
 PairDataset::PairDataset(const RetrievalData& data,
-                         const WordLists& documents,
-                         const WordLists& queries,
-                         const DataOptions& options)
+                         const TokenLists& documents,
+                         const TokenLists& queries,
+                         const DataOptions& options,
+                         std::vector<bool> continues_word)
     : documents_(documents),
       queries_(queries),
       pseudo_queries_(options.pseudo_queries),
       label_repeats_(options.label_repeats),
+      continues_word_(std::move(continues_word)),
       fingerprint_(hash_of_data(data, documents, options)) {
   for (std::size_t i = 0; i < documents.size(); ++i)
     if (!documents[i].empty()) with_words_.push_back(static_cast<std::int64_t>(i));
@@ -143,8 +164,9 @@ data::Batch PairDataset::get(std::span<const std::int64_t> ids, const data::Draw
     Pair pair{-1, -1};
     if (id < made_up) {
       pair.document = with_words_[static_cast<std::size_t>(id / pseudo_queries_)];
-      put_pseudo_query(
-          documents_[static_cast<std::size_t>(pair.document)], data::example_draws(key, id), out);
+      put_pseudo_query(words_of(documents_[static_cast<std::size_t>(pair.document)], continues_word_),
+                       data::example_draws(key, id),
+                       {out, static_cast<std::size_t>(kQueryWords)});
     } else {
       pair = pairs_[static_cast<std::size_t>((id - made_up) / label_repeats_)];
       const auto query = queries_[static_cast<std::size_t>(pair.query)];

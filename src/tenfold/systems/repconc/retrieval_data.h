@@ -12,7 +12,7 @@
 #include "tenfold/config/field.h"
 #include "tenfold/data/dataset.h"
 #include "tenfold/search/beir.h"
-#include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/systems/repconc/token_lists.h"
 
 namespace tenfold::repconc {
 
@@ -52,18 +52,19 @@ RetrievalData load_retrieval_data(const DataOptions& options);
 // Moves the labels of a share of the relevant documents from "train" to "valid". A pure function of the ids of the documents.
 void hold_out(RetrievalData& data, double share);
 
-// One row is a query and a relevant document: [B, kQueryWords] word numbers with -1 behind the last, [B] rows of documents, [B] places in
+// One row is a query and a relevant document: [B, kQueryWords] token numbers with -1 behind the last, [B] rows of documents, [B] places in
 // BeirQueries or -1 for a query that was made up. An epoch has `pseudo_queries` rows for each document with words and `label_repeats` for
 // each labelled pair. Made-up queries are new each epoch: 2 to 8 words of the document, half of the time in a row.
 class PairDataset final : public data::Dataset {
  public:
   static constexpr std::int64_t kQueryWords = 32;
 
-  // All references must outlive the data set. Throws Error(kData, "repconc.no_pairs") when there is nothing to train on.
+  // All references must outlive the data set. continues_word: as Vocabulary::continues_word(). Throws Error(kData, "repconc.no_pairs") when there is nothing to train on.
   PairDataset(const RetrievalData& data,
-              const WordLists& documents,
-              const WordLists& queries,
-              const DataOptions& options);
+              const TokenLists& documents,
+              const TokenLists& queries,
+              const DataOptions& options,
+              std::vector<bool> continues_word = {});
 
   std::int64_t size() const override;
   data::Batch get(std::span<const std::int64_t> ids, const data::DrawKey& key) const override;
@@ -73,9 +74,10 @@ class PairDataset final : public data::Dataset {
   struct Pair {
     std::int64_t query, document;
   };
-  const WordLists& documents_;
-  const WordLists& queries_;
+  const TokenLists& documents_;
+  const TokenLists& queries_;
   std::int64_t pseudo_queries_, label_repeats_;
+  std::vector<bool> continues_word_;
   std::vector<std::int64_t> with_words_;  // documents
   std::vector<Pair> pairs_;
   std::string fingerprint_;

@@ -28,7 +28,7 @@ std::vector<float> dense(const torch::Tensor& tensor) {
   return {values.data_ptr<float>(), values.data_ptr<float>() + values.numel()};
 }
 
-std::vector<float> encode(Encoder encoder, const WordLists& lists) {
+std::vector<float> encode(Encoder encoder, const TokenLists& lists) {
   if (lists.size() == 0) return {};
   return dense(encoder->encode(lists));
 }
@@ -89,11 +89,11 @@ torch::Tensor codewords_of(const search::ProductQuantizer& quantizer) {
 }  // namespace
 
 std::vector<float> Retriever::encode_documents(const std::vector<std::string>& texts) const {
-  return encode(documents, vocabulary(texts));
+  return encode(documents, (*vocabulary)(texts));
 }
 
 std::vector<float> Retriever::encode_queries(const std::vector<std::string>& texts) const {
-  return encode(queries, vocabulary(texts));
+  return encode(queries, (*vocabulary)(texts));
 }
 
 std::vector<float> Retriever::encode_query(const std::string& text) const {
@@ -105,9 +105,9 @@ std::vector<float> Retriever::encode_query(const std::string& text) const {
                  .wanted = "at least one letter or digit",
                  .remedy = "write what you look for"});
   }
-  WordLists lists;
-  lists.add(vocabulary(text));
-  if (lists.words.empty()) {
+  TokenLists lists;
+  lists.add((*vocabulary)(text));
+  if (lists.tokens.empty()) {
     throw Error(ErrorClass::kData,
                 "repconc.unknown_words",
                 {.what = "the model knows no word of the query",
@@ -138,29 +138,29 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
   tensors["codewords_scoring"] = codewords_of(retriever.scoring);
   std::vector<torch::Tensor> copies;
   const std::vector<io::TensorView> views = train::tensor_views(tensors, copies);
-  bundle.add("vocabulary.json", retriever.vocabulary.to_json());
+  retriever.vocabulary->add_members(bundle);
   bundle.add("weights.safetensors", [&](WritableFile& file) { io::write_safetensors(file, views); });
 }
 
 Retriever open_retriever(const io::BundleReader& bundle) {
-  Vocabulary vocabulary = Vocabulary::from_json(bundle.read_text("vocabulary.json", std::uint64_t{1} << 30));
+  const std::shared_ptr<const Vocabulary> vocabulary = open_vocabulary(bundle);
   const train::TensorMap tensors = train::read_tensors(bundle.open_tensors());
-  const EncoderOptions options = options_of(tensors, vocabulary.size());
+  const EncoderOptions options = options_of(tensors, vocabulary->size());
   Retriever retriever{.options = options,
-                      .vocabulary = std::move(vocabulary),
+                      .vocabulary = vocabulary,
                       .assigning = quantizer_of(tensors, "codewords_assigning"),
                       .scoring = quantizer_of(tensors, "codewords_scoring")};
   if (retriever.scoring.dimension() != static_cast<std::size_t>(options.dimension) ||
       retriever.assigning.dimension() != retriever.scoring.dimension() ||
       retriever.assigning.blocks() != retriever.scoring.blocks())
     throw bad_weights("codewords that do not fit the encoder");
-  retriever.documents = Encoder(options, retriever.vocabulary.idf());
-  retriever.queries = Encoder(options, retriever.vocabulary.idf());
+  retriever.documents = make_encoder(options, *vocabulary);
+  retriever.queries = make_encoder(options, *vocabulary);
   train::copy_into(*retriever.documents, with_prefix(tensors, "documents."));
   train::copy_into(*retriever.queries, with_prefix(tensors, "queries."));
   const train::TensorMap dense = with_prefix(tensors, "dense.");
   if (dense.empty()) return retriever;
-  retriever.dense = Encoder(options, retriever.vocabulary.idf());
+  retriever.dense = make_encoder(options, *vocabulary);
   train::copy_into(*retriever.dense, dense);
   return retriever;
 }

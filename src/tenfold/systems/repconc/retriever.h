@@ -16,7 +16,7 @@ namespace tenfold::repconc {
 
 struct Retriever {
   EncoderOptions options;
-  Vocabulary vocabulary;
+  std::shared_ptr<const Vocabulary> vocabulary;
   Encoder documents{nullptr};          // f of stage 1
   Encoder queries{nullptr};            // f of stage 2; equal to the other without it
   search::ProductQuantizer assigning;  // stage 1: codes of documents are its nearest codewords

@@ -42,7 +42,7 @@ class Stages {
       if (stopped(outcome)) return outcome;
     }
     const search::ProductQuantizer start = start_of(dense.encoder());
-    JointModule joint(copy_of(options_.encoder, *corpus_, dense.encoder()),
+    JointModule joint(copy_of(dense.encoder()),
                       Codebook(start, options_.joint.codeword_rate),
                       options_.joint.memory);
     nlohmann::json object = nlohmann::json::object();
@@ -135,7 +135,7 @@ class Stages {
                          const search::ProductQuantizer& assigning,
                          const QueryOptions& options,
                          const std::string& part) {
-    JointModule model(copy_of(options_.encoder, *corpus_, encoder), Codebook(assigning, options.codeword_rate));
+    JointModule model(copy_of(encoder), Codebook(assigning, options.codeword_rate));
     QueryStage result{.encoder = model->encoder, .scoring = assigning};
     if (options_.query_stage.epochs == 0.0) return result;
     QueryTask query(corpus_, model, encoder, options_.loss, options);

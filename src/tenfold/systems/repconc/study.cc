@@ -33,7 +33,7 @@ Study::Study(std::shared_ptr<const Corpus> corpus, TrainOptions options, StudyEn
     : corpus_(std::move(corpus)), options_(std::move(options)), environment_(std::move(environment)) {}
 
 Encoder Study::fresh(const Encoder& encoder) const {
-  return copy_of(options_.encoder, *corpus_, encoder);
+  return copy_of(encoder);
 }
 
 std::map<std::string, double> Study::train(training::SystemTask& task,
@@ -61,7 +61,7 @@ std::map<std::string, double> Study::train(training::SystemTask& task,
   task.module().eval();
   std::map<std::string, double> figures;
   for (const train::LogRow& row : report.log)
-    for (const auto& [name, value] : row.values) figures[name] = value;
+    for (const auto& [name, value] : row.figures) figures[name] = value;
   return figures;
 }
 

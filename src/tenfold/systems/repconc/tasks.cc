@@ -13,7 +13,6 @@
 #include "tenfold/search/flat_index.h"
 #include "tenfold/search/ranking_metrics.h"
 #include "tenfold/systems/repconc/losses.h"
-#include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -101,25 +100,20 @@ torch::Tensor RetrievalTask::first_of_same(const torch::Tensor& documents) const
 DenseTask::DenseTask(std::shared_ptr<const Corpus> corpus,
                      const EncoderOptions& encoder,
                      const LossOptions& loss)
-    : RetrievalTask(std::move(corpus), loss.scale), encoder_(encoder, this->corpus().vocabulary.idf()) {}
+    : RetrievalTask(std::move(corpus), loss.scale),
+      encoder_(make_encoder(encoder, *this->corpus().vocabulary)) {}
 
 train::StepOutput DenseTask::run(const data::Batch& batch) {
   // Each document of the batch once: a document cannot be its own negative.
   const auto [documents, column, unused] = at::_unique2(batch.tensors[1], true, true);
   const std::vector<std::int64_t> rows(documents.data_ptr<std::int64_t>(),
                                        documents.data_ptr<std::int64_t>() + documents.numel());
-  const torch::Tensor d = encoder_->forward(make_bag(corpus().documents, rows));  // [U, d]
-  const torch::Tensor q = encoder_->forward(make_bag(batch.tensors[0]));          // [B, d]
+  const torch::Tensor d = encoder_->forward(make_tokens(corpus().documents, rows));  // [U, d]
+  const torch::Tensor q = encoder_->forward(make_tokens(batch.tensors[0]));          // [B, d]
   torch::Tensor masked = relevant(batch, documents);
   masked.scatter_(1, column.unsqueeze(1), false);
   const torch::Tensor loss = softmax_loss(scale() * at::mm(q, d.t()), column, masked);
   return {.loss = loss.mean(), .example_loss = {}, .metrics = {}};
-}
-
-Encoder copy_of(const EncoderOptions& options, const Corpus& corpus, const Encoder& encoder) {
-  Encoder copy(options, corpus.vocabulary.idf());
-  train::copy_into(*copy, train::module_tensors(*encoder));
-  return copy;
 }
 
 }  // namespace tenfold::repconc

@@ -42,8 +42,8 @@ class RetrievalTask : public training::SystemTask {
   train::Figures evaluate_split(const std::string& split) override;
 
  protected:
-  virtual torch::Tensor encode_queries(const WordLists& queries) = 0;  // [Q, d]
-  virtual torch::Tensor encode_documents() = 0;                        // [N, d]: what is searched
+  virtual torch::Tensor encode_queries(const TokenLists& queries) = 0;  // [Q, d]
+  virtual torch::Tensor encode_documents() = 0;                         // [N, d]: what is searched
 
   const Corpus& corpus() const { return *corpus_; }
   // Which of `columns` (documents, [C] or [B, C]) are relevant to each query of a batch by the training labels, are the document it
@@ -69,7 +69,7 @@ class DenseTask final : public RetrievalTask {
   Encoder encoder() const { return encoder_; }
 
  private:
-  torch::Tensor encode_queries(const WordLists& queries) override { return encoder_->encode(queries); }
+  torch::Tensor encode_queries(const TokenLists& queries) override { return encoder_->encode(queries); }
   torch::Tensor encode_documents() override { return encoder_->encode(corpus().documents); }
 
   Encoder encoder_;
@@ -137,7 +137,7 @@ class JointTask final : public RetrievalTask {
   train::StepOutput run(const data::Batch& batch) override;
 
  private:
-  torch::Tensor encode_queries(const WordLists& queries) override;
+  torch::Tensor encode_queries(const TokenLists& queries) override;
   torch::Tensor encode_documents() override;
   // Documents of the batch with its hard negatives, each once, and the column of each row's positive.
   std::tuple<torch::Tensor, torch::Tensor> columns(const data::Batch& batch) const;
@@ -199,7 +199,7 @@ class QueryTask final : public RetrievalTask {
   const torch::Tensor& codes() const { return codes_; }
 
  private:
-  torch::Tensor encode_queries(const WordLists& queries) override;
+  torch::Tensor encode_queries(const TokenLists& queries) override;
   torch::Tensor encode_documents() override { return model_->codebook->decode(codes_); }
   torch::Tensor mine(const data::Batch& batch, const torch::Tensor& queries) const;
   torch::Tensor teacher_scores(const data::Batch& batch, const torch::Tensor& candidates);
@@ -215,8 +215,5 @@ class QueryTask final : public RetrievalTask {
   torch::Tensor teacher_documents_;  // [N, d]
   torch::Tensor start_documents_;    // [N, d], as the codes said in the beginning
 };
-
-// A copy with parameters of its own.
-Encoder copy_of(const EncoderOptions& options, const Corpus& corpus, const Encoder& encoder);
 
 }  // namespace tenfold::repconc

@@ -12,6 +12,8 @@
 namespace tenfold::repconc {
 namespace {
 
+constexpr std::uint64_t kMaxVocabularyBytes = std::uint64_t{1} << 30;
+
 struct Counted {
   std::string word;
   std::int64_t documents;
@@ -44,12 +46,18 @@ Error bad_vocabulary(std::string seen) {
 
 }  // namespace
 
-void WordLists::add(std::span<const std::int64_t> text) {
-  words.insert(words.end(), text.begin(), text.end());
-  begins.push_back(static_cast<std::int64_t>(words.size()));
+TokenLists Vocabulary::operator()(std::span<const std::string> texts) const {
+  TokenLists lists;
+  for (const std::string& text : texts) lists.add((*this)(text));
+  return lists;
 }
 
-Vocabulary::Vocabulary(std::span<const std::string> documents, const VocabularyOptions& options)
+std::shared_ptr<const Vocabulary> open_vocabulary(const io::BundleReader& bundle) {
+  return std::make_shared<WordVocabulary>(
+      WordVocabulary::from_json(bundle.read_text("vocabulary.json", kMaxVocabularyBytes)));
+}
+
+WordVocabulary::WordVocabulary(std::span<const std::string> documents, const VocabularyOptions& options)
     : tokenizer_(options.tokenizer) {
   const auto total = static_cast<double>(documents.size());
   for (Counted& counted : count_words(documents, tokenizer_)) {
@@ -70,11 +78,11 @@ Vocabulary::Vocabulary(std::span<const std::string> documents, const VocabularyO
   number();
 }
 
-void Vocabulary::number() {
+void WordVocabulary::number() {
   for (std::size_t i = 0; i < words_.size(); ++i) numbers_.emplace(words_[i], static_cast<std::int64_t>(i));
 }
 
-std::string Vocabulary::to_json() const {
+std::string WordVocabulary::to_json() const {
   const search::TokenizerOptions& options = tokenizer_.options();
   const nlohmann::ordered_json object = {{"words", words_},
                                          {"idf", idf_},
@@ -85,12 +93,12 @@ std::string Vocabulary::to_json() const {
   return object.dump() + "\n";
 }
 
-Vocabulary Vocabulary::from_json(std::string_view text) {
+WordVocabulary WordVocabulary::from_json(std::string_view text) {
   const nlohmann::json object = io::parse_json(
       text,
       "vocabulary.json",
       {.max_bytes = std::size_t{1} << 30, .max_nodes = 400'000'000, .error_class = ErrorClass::kFile});
-  Vocabulary vocabulary;
+  WordVocabulary vocabulary;
   try {
     const nlohmann::json& tokenizer = object.at("tokenizer");
     vocabulary.words_ = object.at("words").get<std::vector<std::string>>();
@@ -107,7 +115,7 @@ Vocabulary Vocabulary::from_json(std::string_view text) {
   return vocabulary;
 }
 
-std::vector<std::int64_t> Vocabulary::operator()(std::string_view text) const {
+std::vector<std::int64_t> WordVocabulary::operator()(std::string_view text) const {
   std::vector<std::int64_t> numbers;
   for (const std::string& word : tokenizer_(text)) {
     const auto found = numbers_.find(word);
@@ -116,10 +124,8 @@ std::vector<std::int64_t> Vocabulary::operator()(std::string_view text) const {
   return numbers;
 }
 
-WordLists Vocabulary::operator()(std::span<const std::string> texts) const {
-  WordLists lists;
-  for (const std::string& text : texts) lists.add((*this)(text));
-  return lists;
+void WordVocabulary::add_members(io::BundleWriter& bundle) const {
+  bundle.add("vocabulary.json", to_json());
 }
 
 }  // namespace tenfold::repconc

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Words of a corpus and their numbers: what the bag-of-words encoder (encoder.h) reads. No LibTorch.
+// What turns texts into token numbers, and the words of a corpus as the first kind of it. No LibTorch.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include "tenfold/config/field.h"
+#include "tenfold/io/bundle.h"
 #include "tenfold/search/tokenizer.h"
+#include "tenfold/systems/repconc/token_lists.h"
 
 namespace tenfold::repconc {
 
@@ -28,38 +31,46 @@ struct VocabularyOptions {
   }
 };
 
-// Numbers of the words of many texts, one text after the other.
-struct WordLists {
-  std::vector<std::int64_t> words;
-  std::vector<std::int64_t> begins = {0};  // [texts + 1]
+// Texts to token numbers, whatever a token is.
+class Vocabulary {
+ public:
+  virtual ~Vocabulary() = default;
 
-  std::size_t size() const { return begins.size() - 1; }
-  std::span<const std::int64_t> operator[](std::size_t text) const {
-    return std::span(words).subspan(static_cast<std::size_t>(begins[text]),
-                                    static_cast<std::size_t>(begins[text + 1] - begins[text]));
-  }
-  void add(std::span<const std::int64_t> text);
+  virtual std::size_t size() const = 0;
+  // Numbers of the tokens of a text in order; what has no number is left out.
+  virtual std::vector<std::int64_t> operator()(std::string_view text) const = 0;
+  TokenLists operator()(std::span<const std::string> texts) const;
+
+  // By token number, whether it goes on with the word before it; empty: every token is a word.
+  virtual std::vector<bool> continues_word() const { return {}; }
+  // Weights of the tokens for a bag of words; empty: none are known.
+  virtual const std::vector<float>& idf() const = 0;
+  // The member vocabulary.json of a bundle.
+  virtual void add_members(io::BundleWriter& bundle) const = 0;
 };
 
-class Vocabulary {
+// Throws Error(kFile, "repconc.vocabulary") for anything that add_members() has not written.
+std::shared_ptr<const Vocabulary> open_vocabulary(const io::BundleReader& bundle);
+
+class WordVocabulary final : public Vocabulary {
  public:
   // Counts the words of the documents. Words are numbered by falling number of documents, ties by the alphabet. Throws
   // Error(kData, "repconc.no_words") when no word is left.
-  Vocabulary(std::span<const std::string> documents, const VocabularyOptions& options);
+  WordVocabulary(std::span<const std::string> documents, const VocabularyOptions& options);
 
   // {"words": [...], "idf": [...], "tokenizer": {...}}, and back. Throws Error(kFile, "repconc.vocabulary") for anything else.
   std::string to_json() const;
-  static Vocabulary from_json(std::string_view text);
+  static WordVocabulary from_json(std::string_view text);
 
-  std::size_t size() const { return words_.size(); }
+  std::size_t size() const override { return words_.size(); }
   // ln(1 + (N - n + 0.5) / (n + 0.5)), as BM25 has it (search/bm25.h).
-  const std::vector<float>& idf() const { return idf_; }
-  // Numbers of the words of a text in order; words that are not known are left out.
-  std::vector<std::int64_t> operator()(std::string_view text) const;
-  WordLists operator()(std::span<const std::string> texts) const;
+  const std::vector<float>& idf() const override { return idf_; }
+  using Vocabulary::operator();
+  std::vector<std::int64_t> operator()(std::string_view text) const override;
+  void add_members(io::BundleWriter& bundle) const override;
 
  private:
-  Vocabulary() = default;
+  WordVocabulary() = default;
   void number();
 
   search::Tokenizer tokenizer_;
