@@ -157,6 +157,29 @@ TEST(Losses, MaskedColumnsDoNotCount) {
   EXPECT_NEAR(softmax_loss(scores, positive, masked).item<double>(), std::log(3.0), 1e-6);
 }
 
+TEST(Losses, OnlyTheHardestNegativesStay) {
+  const torch::Tensor scores = at::tensor({5.f, 1.f, 4.f, 3.f, 2.f}).unsqueeze(0);
+  torch::Tensor masked = at::zeros({1, 5}, at::kBool);
+  masked[0][2] = true;  // relevant too
+  const torch::Tensor positive = at::full({1}, 1, at::kLong);
+  const torch::Tensor result = mask_all_but_hardest(scores, positive, masked, 2);
+  const bool expected[] = {false, false, true, false, true};  // 5 and 3 stay, and the positive
+  for (std::int64_t j = 0; j < 5; ++j) EXPECT_EQ(result[0][j].item<bool>(), expected[j]) << j;
+}
+
+TEST(Losses, PairsBeyondTheCutHaveNoWeight) {
+  const torch::Tensor scores = at::tensor({1.f, 3.f, 0.f}).unsqueeze(0);
+  const torch::Tensor masked = at::zeros({1, 3}, at::kBool);
+  const auto ranks = [](std::int64_t positive) {
+    return at::tensor({positive, std::int64_t{1}, std::int64_t{3}}).unsqueeze(0);
+  };
+  // Positive at rank 2 of cut 2: |1/2 - 1| log(1 + e^2), and |1/2 - 0| log(1 + e^-1).
+  const double first = 0.5 * std::log(1 + std::exp(2.0)), second = 0.5 * std::log(1 + std::exp(-1.0));
+  EXPECT_NEAR(pairwise_loss(scores, ranks(2), masked, 2).item<double>(), (first + second) / 2, 1e-6);
+  // Beyond the cut only the negative at rank 1 has weight.
+  EXPECT_NEAR(pairwise_loss(scores, ranks(9), masked, 2).item<double>(), 2 * first / 2, 1e-6);
+}
+
 TEST(Losses, DistillationIsTheCrossEntropyFromTheTeacher) {
   const torch::Tensor scores = at::log(at::tensor({0.5, 0.25, 0.25})).unsqueeze(0);
   const torch::Tensor teacher = at::log(at::tensor({0.25, 0.25, 0.5})).unsqueeze(0);

@@ -8,7 +8,6 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/systems/repconc/demo_corpus.h"
-#include "tenfold/systems/repconc/evaluation.h"
 #include "tenfold/systems/training/verbs.h"
 
 namespace tenfold::repconc {
@@ -106,28 +105,6 @@ TEST_F(WrittenIndex, RefusesAChangedByteAndOtherFolders) {
   EXPECT_EQ(code_of([&] { open_index(folder_.string()); }), "bundle.hash_mismatch");
   EXPECT_EQ(code_of([&] { open_part(folder_.string(), "model"); }), "repconc.no_model");
   EXPECT_EQ(code_of([&] { open_index(scratch("nothing").string()); }), "repconc.no_index");
-}
-
-TEST(Evaluation, HasARowForEveryMethod) {
-  const RetrievalData data = make_demo_corpus();
-  Retriever model = retriever();
-  model.dense = model.documents;
-  EvaluationRequest request;
-  request.corpus = data.corpus;
-  const search::BeirSplit& split = data.splits.at("test");
-  for (std::size_t i = 0; i < 40; ++i) {
-    request.queries.push_back(data.queries.texts[split.queries[i]]);
-    request.judgements.push_back(split.judgements[i]);
-  }
-  std::map<std::string, double> bytes;
-  for (const MethodRow& row : evaluate_methods(request, model)) {
-    EXPECT_EQ(row.scores.queries, 40u) << row.method;
-    bytes[row.method] = row.bytes_per_document;
-  }
-  EXPECT_EQ(bytes.size(), 8u);
-  EXPECT_EQ(bytes.at("dense"), 32.0);  // 8 floats
-  EXPECT_GE(bytes.at("repconc"), 2.0);
-  EXPECT_LT(bytes.at("repconc"), 32.0);
 }
 
 }  // namespace

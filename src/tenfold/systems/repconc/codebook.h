@@ -22,7 +22,7 @@ namespace tenfold::repconc {
 
 // How a batch was assigned, by block.
 struct Assignment {
-  torch::Tensor codes;  // [B, M] int64
+  torch::Tensor codes;                                  // [B, M] int64
   std::vector<search::CodeUsage> usage, nearest_usage;  // of these codes, and of the nearest codewords
   std::vector<double> disagreement;  // share of rows whose code is not the nearest codeword
 };

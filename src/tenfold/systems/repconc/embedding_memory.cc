@@ -18,10 +18,12 @@ EmbeddingMemoryImpl::EmbeddingMemoryImpl(std::int64_t rows, std::int64_t dimensi
 
 torch::Tensor EmbeddingMemoryImpl::others(const torch::Tensor& documents) const {
   const torch::Tensor own = documents.contiguous();
-  std::unordered_set<std::int64_t> taken(own.data_ptr<std::int64_t>(), own.data_ptr<std::int64_t>() + own.numel());
+  std::unordered_set<std::int64_t> taken(own.data_ptr<std::int64_t>(),
+                                         own.data_ptr<std::int64_t>() + own.numel());
   const std::int64_t rows = documents_.size(0), next = next_.item<std::int64_t>();
   std::vector<std::int64_t> kept;
-  for (std::int64_t age = 1; age <= rows; ++age) {  // newest first, so that a document's old vectors are passed over
+  for (std::int64_t age = 1; age <= rows;
+       ++age) {  // newest first, so that a document's old vectors are passed over
     const std::int64_t row = (next - age + rows) % rows;
     const std::int64_t document = documents_.data_ptr<std::int64_t>()[row];
     if (document >= 0 && taken.insert(document).second) kept.push_back(row);

@@ -136,7 +136,10 @@ class Evaluation {
     rabitq.decode(codes, decoded);  // its estimate of an inner product is that with this vector
     const double bytes = static_cast<double>(rabitq.code_bytes());
     const double shared = 4.0 * static_cast<double>(dimension_ * (dimension_ + 1)) / count();
-    add("rabitq", bytes, bytes + shared, exact_index(decoded, dimension_).search(rows(queries), {.k = kDepth}));
+    add("rabitq",
+        bytes,
+        bytes + shared,
+        exact_index(decoded, dimension_).search(rows(queries), {.k = kDepth}));
   }
 
   void add_trained(const std::vector<float>& documents, const std::vector<search::Hits>& by_words) {
@@ -171,7 +174,8 @@ class Evaluation {
     for (int step = 0; step <= kWeightSteps; ++step) {
       const double weight = static_cast<double>(step) / kWeightSteps;
       const double ndcg =
-          search::score_rankings(weighted(by_words, by_codes, weight), request_.tuning.judgements).mean("ndcg@10");
+          search::score_rankings(weighted(by_words, by_codes, weight), request_.tuning.judgements)
+              .mean("ndcg@10");
       if (ndcg <= best) continue;
       best = ndcg;
       best_weight = weight;

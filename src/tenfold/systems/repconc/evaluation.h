@@ -18,8 +18,9 @@ namespace tenfold::repconc {
 
 struct MethodRow {
   std::string method;
-  double code_bytes = 0;          // of a document's code or vector alone; 0 for words
-  double bytes_per_document = 0;  // of the index file, with codebooks and rotation; for BM25 of its index in memory
+  double code_bytes = 0;  // of a document's code or vector alone; 0 for words
+  double bytes_per_document =
+      0;  // of the index file, with codebooks and rotation; for BM25 of its index in memory
   search::RankingScores scores;
 };
 

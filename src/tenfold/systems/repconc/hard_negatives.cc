@@ -26,7 +26,8 @@ void put(const search::Hits& hits,
   std::size_t filled = 0;
   for (const search::Hit& hit : hits) {
     if (filled == row.size()) return;
-    if (std::binary_search(forbidden.begin(), forbidden.end(), same.data_ptr<std::int64_t>()[hit.row])) continue;
+    if (std::binary_search(forbidden.begin(), forbidden.end(), same.data_ptr<std::int64_t>()[hit.row]))
+      continue;
     row[filled++] = static_cast<std::int32_t>(hit.row);
   }
 }
@@ -61,7 +62,8 @@ HardNegatives::HardNegatives(const Corpus& corpus,
   lists_ = at::full({documents_ + queries, depth}, -1, at::kInt);
   const auto fill = [&](const torch::Tensor& texts, std::int64_t offset, const auto& relevant_of) {
     for (std::int64_t begin = 0; begin < texts.size(0); begin += kSearchBatch) {
-      const torch::Tensor part = texts.slice(0, begin, std::min(texts.size(0), begin + kSearchBatch)).contiguous();
+      const torch::Tensor part =
+          texts.slice(0, begin, std::min(texts.size(0), begin + kSearchBatch)).contiguous();
       const std::vector<search::Hits> hits = index.search(rows_of(part), {.k = k});
       for (std::size_t i = 0; i < hits.size(); ++i) {
         const std::int64_t text = begin + static_cast<std::int64_t>(i);
@@ -90,7 +92,8 @@ torch::Tensor HardNegatives::draw(const data::Batch& batch, std::int64_t count) 
 }
 
 std::vector<std::int64_t> HardNegatives::list(std::int64_t query, std::int64_t document) const {
-  const std::int32_t* row = lists_.data_ptr<std::int32_t>() + (query >= 0 ? documents_ + query : document) * depth_;
+  const std::int32_t* row =
+      lists_.data_ptr<std::int32_t>() + (query >= 0 ? documents_ + query : document) * depth_;
   std::vector<std::int64_t> result;
   for (std::int64_t i = 0; i < depth_ && row[i] >= 0; ++i) result.push_back(row[i]);
   return result;

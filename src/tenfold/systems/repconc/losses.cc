@@ -30,7 +30,7 @@ torch::Tensor pairwise_loss(const torch::Tensor& scores,
                             const torch::Tensor& masked,
                             std::int64_t cut) {
   const torch::Tensor w = at::where(ranks.le(cut), 1.0 / ranks.to(at::kFloat), at::zeros({1}));
-  const torch::Tensor weight = (w.slice(1, 0, 1) - w.slice(1, 1)).abs();                       // [B, C - 1]
+  const torch::Tensor weight = (w.slice(1, 0, 1) - w.slice(1, 1)).abs();  // [B, C - 1]
   const torch::Tensor counted = masked.slice(1, 1).logical_not().to(scores.scalar_type());
   const torch::Tensor loss = weight * at::softplus(scores.slice(1, 1) - scores.slice(1, 0, 1)) * counted;
   return loss.sum(1) / counted.sum(1).clamp_min(1);

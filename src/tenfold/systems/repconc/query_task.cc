@@ -56,21 +56,22 @@ torch::Tensor QueryTask::label_loss(const data::Batch& batch,
                                     const torch::Tensor& candidates,
                                     const torch::Tensor& scores,
                                     const torch::Tensor& masked) const {
-  if (options_.loss == "list")
-    return softmax_loss(scores, at::zeros({scores.size(0)}, at::kLong), masked);
+  if (options_.loss == "list") return softmax_loss(scores, at::zeros({scores.size(0)}, at::kLong), masked);
   // Negatives come best first, so that their places are their ranks; a positive that is not among them is beyond all ranks.
   const std::int64_t count = candidates.size(1) - 1;
   const torch::Tensor negatives = candidates.slice(1, 1);
   const torch::Tensor places = (at::arange(count, at::kLong) + 1).expand_as(negatives);
   const torch::Tensor beyond = at::full_like(places, std::max(options_.cut, count) + 1);
-  const torch::Tensor own = at::where(negatives.eq(batch.tensors[1].unsqueeze(1)), places, beyond).amin(1, true);
+  const torch::Tensor own =
+      at::where(negatives.eq(batch.tensors[1].unsqueeze(1)), places, beyond).amin(1, true);
   return pairwise_loss(scores, at::cat({own, places}, 1), masked, options_.cut);
 }
 
 train::StepOutput QueryTask::run(const data::Batch& batch) {
   const Codebook& codebook = model_->codebook;
-  const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_tokens(batch.tensors[0])));  // [B, d]
-  torch::Tensor candidates = mine(batch, q);  // [B, negatives]
+  const torch::Tensor q =
+      codebook->rotate(model_->encoder->forward(make_tokens(batch.tensors[0])));  // [B, d]
+  torch::Tensor candidates = mine(batch, q);                                      // [B, negatives]
   torch::Tensor masked = at::zeros_like(candidates, at::kBool);
   const bool labels = options_.label_weight > 0.0;
   if (labels) {

@@ -42,9 +42,8 @@ class Stages {
       if (stopped(outcome)) return outcome;
     }
     const search::ProductQuantizer start = start_of(dense.encoder());
-    JointModule joint(copy_of(dense.encoder()),
-                      Codebook(start, options_.joint.codeword_rate),
-                      options_.joint.memory);
+    JointModule joint(
+        copy_of(dense.encoder()), Codebook(start, options_.joint.codeword_rate), options_.joint.memory);
     nlohmann::json object = nlohmann::json::object();
     std::string text;
     if (has_joint_stage(options_)) {
@@ -54,7 +53,8 @@ class Stages {
       object = *outcome.json;
       text = outcome.text;
     }
-    const search::ProductQuantizer assigning = has_joint_stage(options_) ? joint->codebook->quantizer() : start;
+    const search::ProductQuantizer assigning =
+        has_joint_stage(options_) ? joint->codebook->quantizer() : start;
     QueryStage last = query_stage(joint->encoder, assigning, options_.query, "query");
     if (last.stopped.has_value()) return *last.stopped;
     if (last.json.is_object()) object["query"] = last.json;
@@ -114,12 +114,11 @@ class Stages {
   }
 
   search::ProductQuantizer start_of(Encoder encoder) const {
-    context_.progress(fmt::format("codewords start from {} of {} documents", options_.start, corpus_->size()));
-    return start_codewords(encoder->encode(corpus_->documents),
-                           {.method = options_.start,
-                            .bytes = options_.bytes,
-                            .bits = options_.bits,
-                            .seed = context_.seed});
+    context_.progress(
+        fmt::format("codewords start from {} of {} documents", options_.start, corpus_->size()));
+    return start_codewords(
+        encoder->encode(corpus_->documents),
+        {.method = options_.start, .bytes = options_.bytes, .bits = options_.bits, .seed = context_.seed});
   }
 
   struct QueryStage {

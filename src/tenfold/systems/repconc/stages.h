@@ -55,7 +55,9 @@ struct TrainOptions {
     field("encoder", encoder, {});
     field("loss", loss, {});
     field("dense", dense, {});
-    field("start", start, {.help = "how the codewords begin; random is for experiments", .choices = {"pq", "opq", "random"}});
+    field("start",
+          start,
+          {.help = "how the codewords begin; random is for experiments", .choices = {"pq", "opq", "random"}});
     field("joint", joint, {});
     query_stage.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
       field("query." + std::string(name), value, std::move(info));
@@ -65,7 +67,8 @@ struct TrainOptions {
     });
     field("compare",
           compare,
-          {.help = "also train what eval compares with: the encoder without codes, JPQ, distillation without labels"});
+          {.help = "also train what eval compares with: the encoder without codes, JPQ, distillation without "
+                   "labels"});
     training.visit_fields(field);
   }
 

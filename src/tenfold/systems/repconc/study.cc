@@ -45,13 +45,11 @@ std::map<std::string, double> Study::train(training::SystemTask& task,
   options.eval_every = std::int64_t{1} << 40;  // the test is looked at once, in the end
   options.count_flops = false;
   const auto estimator = train::make_gradient_estimator(options_.training.gradient);
-  const train::TrainReport report = train::train(task,
-                                                 *estimator,
-                                                 options,
-                                                 {.stop = environment_.stop,
-                                                  .seed = environment_.seed + stage,
-                                                  .name = "repconc",
-                                                  .peak_gflops = 1.0});
+  const train::TrainReport report = train::train(
+      task,
+      *estimator,
+      options,
+      {.stop = environment_.stop, .seed = environment_.seed + stage, .name = "repconc", .peak_gflops = 1.0});
   if (report.ended_by == "stopped") {
     throw Error(ErrorClass::kResource,
                 "reproduce.stopped",
@@ -79,8 +77,9 @@ const Retriever& Study::control() {
   DenseTask task(corpus_, options_.encoder, options_.loss);
   train::copy_into(task.module(), train::module_tensors(*dense()));
   train(task, options_.training.trainer, kJointStage, "uncompressed control");
-  const search::ProductQuantizer any = start_codewords(
-      dense()->encode(corpus_->documents), {.method = "random", .bytes = 1, .bits = 8, .seed = environment_.seed});
+  const search::ProductQuantizer any =
+      start_codewords(dense()->encode(corpus_->documents),
+                      {.method = "random", .bytes = 1, .bits = 8, .seed = environment_.seed});
   control_.emplace(Retriever{.options = options_.encoder,
                              .vocabulary = corpus_->vocabulary,
                              .documents = task.encoder(),
@@ -95,8 +94,9 @@ const search::ProductQuantizer& Study::start(std::int64_t bytes, const std::stri
   if (const auto found = starts_.find(key); found != starts_.end()) return found->second;
   return starts_
       .emplace(key,
-               start_codewords(dense()->encode(corpus_->documents),
-                               {.method = method, .bytes = bytes, .bits = options_.bits, .seed = environment_.seed}))
+               start_codewords(
+                   dense()->encode(corpus_->documents),
+                   {.method = method, .bytes = bytes, .bits = options_.bits, .seed = environment_.seed}))
       .first->second;
 }
 
@@ -105,8 +105,8 @@ JointModule Study::joint(const search::ProductQuantizer& start,
                          std::map<std::string, double>* figures) {
   JointModule model(fresh(dense()), Codebook(start, options.codeword_rate), options.memory);
   JointTask task(corpus_, model, options_.loss, options);
-  const std::map<std::string, double> last =
-      train(task, options_.training.trainer, kJointStage, fmt::format("joint stage, {} bytes", start.code_bytes()));
+  const std::map<std::string, double> last = train(
+      task, options_.training.trainer, kJointStage, fmt::format("joint stage, {} bytes", start.code_bytes()));
   if (figures != nullptr) *figures = last;
   return model;
 }
@@ -179,11 +179,12 @@ search::RankingScores Study::scores(const Retriever& retriever,
                                     const std::optional<std::vector<std::uint8_t>>& codes) const {
   const LabelledQueries queries = labelled_queries(corpus_->data, "test");
   search::CodeIndex index(retriever.scoring);
-  index.add_codes(codes.has_value() ? *codes
-                                    : retriever.codes(retriever.encode_documents(corpus_->data.corpus.texts)));
+  index.add_codes(
+      codes.has_value() ? *codes : retriever.codes(retriever.encode_documents(corpus_->data.corpus.texts)));
   const std::vector<float> vectors = retriever.encode_queries(queries.texts);
   return search::score_rankings(
-      index.search(search::as_vectors(vectors, retriever.scoring.dimension()), {.k = kDepth}), queries.judgements);
+      index.search(search::as_vectors(vectors, retriever.scoring.dimension()), {.k = kDepth}),
+      queries.judgements);
 }
 
 }  // namespace tenfold::repconc

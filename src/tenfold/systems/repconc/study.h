@@ -43,7 +43,9 @@ class Study {
                     const JointOptions& options,
                     std::map<std::string, double>* figures = nullptr);
   // Stage 2 of a model that the joint stage left, or of encoder and codewords as they began.
-  Retriever query(const Encoder& encoder, const search::ProductQuantizer& assigning, const QueryOptions& options);
+  Retriever query(const Encoder& encoder,
+                  const search::ProductQuantizer& assigning,
+                  const QueryOptions& options);
   // The model of the joint stage without stage 2.
   Retriever without_query(const JointModule& model) const;
 

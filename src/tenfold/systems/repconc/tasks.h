@@ -105,10 +105,14 @@ struct JointOptions {
           {.help = "best documents of that index they are drawn from", .min = 1, .max = 100000});
     field("hardest",
           hardest,
-          {.help = "negatives in the loss of a query, the best ones at that step; 0: all", .min = 0, .max = 1e6});
+          {.help = "negatives in the loss of a query, the best ones at that step; 0: all",
+           .min = 0,
+           .max = 1e6});
     field("memory",
           memory,
-          {.help = "vectors of earlier batches that are balanced with the batch; 0: none", .min = 0, .max = 1e7});
+          {.help = "vectors of earlier batches that are balanced with the batch; 0: none",
+           .min = 0,
+           .max = 1e7});
   }
 };
 

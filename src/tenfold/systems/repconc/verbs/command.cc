@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenfold/systems/repconc/verbs/command.h"
 
+#include "tenfold/systems/repconc/verbs/claims.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 #include "tenfold_repconc_verbs_embedded.h"
 
@@ -16,11 +17,16 @@ systems::System make_system() {
       "Zhan, Mao, Liu, Guo, Zhang, Ma: Learning Discrete Representations via Constrained Clustering for "
       "Effective and "
       "Efficient Dense Retrieval, arXiv 2110.05789 (WSDM 2022); JPQ: arXiv 2108.00644 (CIKM 2021)";
-  system.verbs = {
-      make_train_verb(), make_index_verb(), make_search_verb(), make_eval_verb(), make_export_verb()};
+  system.verbs = {make_train_verb(),
+                  make_index_verb(),
+                  make_search_verb(),
+                  make_eval_verb(),
+                  make_export_verb(),
+                  make_collection_verb()};
   system.presets = {{"demo", std::string(repconc_verbs::embedded::preset_demo())},
                     {"small", std::string(repconc_verbs::embedded::preset_small())},
                     {"paper", std::string(repconc_verbs::embedded::preset_paper())}};
+  system.claims = make_claims();
   return system;
 }
 

@@ -11,5 +11,6 @@ systems::Verb make_index_verb();
 systems::Verb make_search_verb();
 systems::Verb make_eval_verb();
 systems::Verb make_export_verb();
+systems::Verb make_collection_verb();
 
 }  // namespace tenfold::repconc
