@@ -2,7 +2,7 @@
 // Speed of the vector indexes on one thread, beside Faiss and beside what the machine can do: 8-bit and 4-bit scans of 48 bytes, exact
 // search, encoding, and balanced assignment. Interleaved, medians; ratios are of CPU time.
 //
-//   build/release/bin/bench_vector_search [rows] [repeats]
+//   build/release/bin/bench_vector_search [rows] [repeats] [scan8 | scan4 | filter | encode | flat | balanced]
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexPQ.h>
 #include <faiss/IndexPQFastScan.h>
@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "tenfold/base/aligned_vector.h"
 #include "tenfold/base/clock.h"
 #include "tenfold/base/random.h"
 #include "tenfold/base/strings.h"
@@ -38,9 +39,9 @@ constexpr std::size_t kDimension = 768, kBest = 100;
 std::size_t repeats = 9;
 float sink = 0;  // results go here, so that nothing is left out as unused
 
-std::vector<float> normals(std::size_t count, std::uint64_t stream) {
+tenfold::AlignedVector<float> normals(std::size_t count, std::uint64_t stream) {
   tenfold::random::Generator generator(1, stream);
-  std::vector<float> values(count);
+  tenfold::AlignedVector<float> values(count);
   for (float& value : values)
     value = static_cast<float>(generator.uniform() + generator.uniform() + generator.uniform() - 1.5);
   return values;
@@ -135,13 +136,17 @@ float load_all(const std::uint8_t* codes, std::size_t rows, std::size_t blocks, 
   return best;
 }
 
-search::ProductQuantizer make_quantizer(std::size_t blocks, std::size_t bits) {
-  return search::ProductQuantizer({kDimension, blocks, bits, normals(kDimension << bits, 1)});
+std::vector<float> plain(const tenfold::AlignedVector<float>& values) {
+  return {values.begin(), values.end()};
 }
 
-std::vector<std::uint8_t> random_codes(std::size_t bytes) {
+search::ProductQuantizer make_quantizer(std::size_t blocks, std::size_t bits) {
+  return search::ProductQuantizer({kDimension, blocks, bits, plain(normals(kDimension << bits, 1))});
+}
+
+tenfold::AlignedVector<std::uint8_t> random_codes(std::size_t bytes) {
   tenfold::random::Generator generator(1, 2);
-  std::vector<std::uint8_t> codes(bytes);
+  tenfold::AlignedVector<std::uint8_t> codes(bytes);
   for (auto& code : codes) code = static_cast<std::uint8_t>(generator.next_u32());
   return codes;
 }
@@ -158,7 +163,7 @@ void scan(std::size_t rows, std::size_t bits) {
 
   faiss::IndexPQ theirs(kDimension, blocks, bits, faiss::METRIC_INNER_PRODUCT);
   theirs.pq.centroids = ours.quantizer().parts().centroids;
-  theirs.codes = codes;
+  theirs.codes.assign(codes.begin(), codes.end());
   theirs.ntotal = static_cast<faiss::Index::idx_t>(rows);
   theirs.is_trained = true;
   const std::vector<float> tables = ours.quantizer().tables(one);
@@ -233,9 +238,9 @@ void encode() {
 }
 
 // The product of queries and vectors, 64 columns at a time; `panels` is taken for packed ones, whose order does not matter here.
-void multiply(const float* queries, std::size_t count, const std::vector<float>& panels) {
+void multiply(const float* queries, std::size_t count, std::span<const float> panels) {
   constexpr std::size_t kColumns = 64;
-  std::vector<float> products(count * kColumns);
+  tenfold::AlignedVector<float> products(count * kColumns);
   for (std::size_t at = 0; at + kColumns * kDimension <= panels.size(); at += kColumns * kDimension) {
     const tenfold::kernels::GemmTerm term{
         .a = queries, .row_stride = kDimension, .b = &panels[at], .steps = kDimension};
@@ -283,7 +288,7 @@ void flat() {
 void balanced() {
   constexpr std::size_t kRows = 4096, kBlocks = 16, kWords = 256, kWidth = 8;
   const auto rows = normals(kRows * kBlocks * kWidth, 8), words = normals(kBlocks * kWords * kWidth, 9);
-  const std::vector<float> matrix(kRows * kWords, 1.0f);
+  const tenfold::AlignedVector<float> matrix(kRows * kWords, 1.0f);
   compare("balanced codes, 4096 rows x 256 codewords x 16 blocks, 100 rounds",
           1,
           "a second",
@@ -309,11 +314,13 @@ int main(int argc, char** argv) {
   if (argc > 2) repeats = static_cast<std::size_t>(tenfold::parse_integer(argv[2]).value_or(9));
   tenfold::set_thread_count(1);
   omp_set_num_threads(1);
-  scan(rows, 8);
-  scan(rows, 4);
-  filtered(rows);
-  encode();
-  flat();
-  balanced();
+  const std::string only = argc > 3 ? argv[3] : "";
+  const auto wanted = [&](const char* part) { return only.empty() || only == part; };
+  if (wanted("scan8")) scan(rows, 8);
+  if (wanted("scan4")) scan(rows, 4);
+  if (wanted("filter")) filtered(rows);
+  if (wanted("encode")) encode();
+  if (wanted("flat")) flat();
+  if (wanted("balanced")) balanced();
   return sink == 0.5f ? 1 : 0;
 }

@@ -46,6 +46,14 @@ std::size_t select_words(const std::uint16_t* sums,
   return total;
 }
 
+std::size_t select_scores(const float* scores, std::size_t count, float least, std::uint32_t* found) {
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (scores[i] >= least) found[total++] = static_cast<std::uint32_t>(i);
+  }
+  return total;
+}
+
 std::int32_t dot_bytes(const std::int8_t* a, const std::int8_t* b, std::size_t count) {
   std::int32_t total = 0;
   for (std::size_t i = 0; i < count; ++i) total += std::int32_t{a[i]} * b[i];
@@ -73,12 +81,100 @@ struct PairSums {
   HWY_INLINE Words odd() const { return high; }
 };
 
-// Without byte permutes over two registers a load a code is as good as anything.
-void scan8_loads(const std::uint8_t* HWY_RESTRICT blocks,
-                 std::size_t block_count,
-                 std::size_t codes,
-                 const std::uint8_t* HWY_RESTRICT tables,
-                 std::uint16_t* HWY_RESTRICT sums) {
+#if HWY_MAX_BYTES >= 32
+using Choice = hn::Mask<decltype(kBytes)>;
+
+// 8-bit codes as a permute of 16 bytes takes them: bit 4 chooses between two permutes, one of which answers 0 because bit 7 of its
+// index is set; bits 5 to 7 choose between their results.
+struct SplitCodes {
+  Bytes even, odd;
+  Choice bit5, bit6, bit7;
+
+  static HWY_INLINE Choice sign(Words x) {
+    constexpr hn::RebindToSigned<decltype(kBytes)> kSigned;
+    return hn::RebindMask(kBytes, hn::Lt(hn::BitCast(kSigned, x), hn::Zero(kSigned)));
+  }
+  HWY_INLINE void split(Bytes code) {
+    const Words words = hn::BitCast(kWords, code);
+    const Bytes top = hn::Set(kBytes, 0x80);
+    even = hn::Or(hn::And(code, hn::Set(kBytes, 0x0F)),
+                  hn::And(hn::BitCast(kBytes, hn::ShiftLeft<3>(words)), top));
+    odd = hn::Xor(even, top);
+    bit5 = sign(hn::ShiftLeft<2>(words));
+    bit6 = sign(hn::ShiftLeft<1>(words));
+    bit7 = sign(words);
+  }
+};
+
+// In a table, or a part of one, of kSize bytes.
+template <std::size_t kSize, std::size_t kAll>
+HWY_INLINE void look_up(const SplitCodes (&codes)[kAll],
+                        const std::uint8_t* HWY_RESTRICT table,
+                        Bytes (&values)[kAll]) {
+  if constexpr (kSize == 32) {
+    const Bytes even = hn::LoadDup128(kBytes, table), odd = hn::LoadDup128(kBytes, table + 16);
+    for (std::size_t i = 0; i < kAll; ++i) {
+      values[i] =
+          hn::Or(hn::TableLookupBytesOr0(even, codes[i].even), hn::TableLookupBytesOr0(odd, codes[i].odd));
+    }
+  } else {
+    Bytes upper[kAll];
+    look_up<kSize / 2>(codes, table, values);
+    look_up<kSize / 2>(codes, table + kSize / 2, upper);
+    for (std::size_t i = 0; i < kAll; ++i) {
+      const Choice choice = kSize == 64 ? codes[i].bit5 : kSize == 128 ? codes[i].bit6 : codes[i].bit7;
+      values[i] = hn::IfThenElse(choice, upper[i], values[i]);
+    }
+  }
+}
+
+// kBlocks blocks at once: a piece of a table is loaded once for all of them.
+template <std::size_t kBlocks>
+HWY_INLINE void scan8_blocks(const std::uint8_t* HWY_RESTRICT blocks,
+                             std::size_t codes,
+                             const std::uint8_t* HWY_RESTRICT tables,
+                             std::uint16_t* HWY_RESTRICT sums) {
+  constexpr std::size_t kParts = kAdc8Rows / kVector, kAll = kBlocks * kParts;
+  PairSums total[kAll];
+  for (PairSums& pairs : total) pairs = {hn::Zero(kWords), hn::Zero(kWords)};
+  for (std::size_t m = 0; m < codes; ++m) {
+    SplitCodes split[kAll];
+    for (std::size_t i = 0; i < kAll; ++i) {
+      const std::uint8_t* from =
+          blocks + i / kParts * adc8_block_bytes(codes) + m * kAdc8Rows + i % kParts * kVector;
+      hwy::Prefetch(from + kAhead);
+      split[i].split(hn::LoadU(kBytes, from));
+    }
+    Bytes values[kAll];
+    look_up<256>(split, tables + 256 * m, values);
+    for (std::size_t i = 0; i < kAll; ++i) total[i].add(values[i]);
+  }
+  for (std::size_t i = 0; i < kAll; ++i) {
+    std::uint16_t* to = sums + i / kParts * kAdc8Rows + i % kParts * kVector / 2;
+    hn::StoreU(total[i].even(), kWords, to);
+    hn::StoreU(total[i].odd(), kWords, to + 32);
+  }
+}
+
+void scan8_any(const std::uint8_t* HWY_RESTRICT blocks,
+               std::size_t block_count,
+               std::size_t codes,
+               const std::uint8_t* HWY_RESTRICT tables,
+               std::uint16_t* HWY_RESTRICT sums) {
+  constexpr std::size_t kBlocks = kVector == 64 ? 2 : 1;  // as many as the registers hold
+  const std::size_t bytes = adc8_block_bytes(codes);
+  std::size_t b = 0;
+  for (; b + kBlocks <= block_count; b += kBlocks)
+    scan8_blocks<kBlocks>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows);
+  for (; b < block_count; ++b) scan8_blocks<1>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows);
+}
+#else
+// With short vectors a load a code is as good as anything.
+void scan8_any(const std::uint8_t* HWY_RESTRICT blocks,
+               std::size_t block_count,
+               std::size_t codes,
+               const std::uint8_t* HWY_RESTRICT tables,
+               std::uint16_t* HWY_RESTRICT sums) {
   for (std::size_t b = 0; b < block_count; ++b, blocks += adc8_block_bytes(codes), sums += kAdc8Rows) {
     for (std::size_t r = 0; r < 32; r += 4) {
       std::uint32_t low[4] = {}, high[4] = {};
@@ -97,16 +193,17 @@ void scan8_loads(const std::uint8_t* HWY_RESTRICT blocks,
     }
   }
 }
+#endif
 
 void scan8(const std::uint8_t* HWY_RESTRICT blocks,
            std::size_t block_count,
            std::size_t codes,
            const std::uint8_t* HWY_RESTRICT tables,
            std::uint16_t* HWY_RESTRICT sums) {
-#if HWY_TARGET == HWY_AVX3
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
   if (adc_detail::has_vbmi()) return adc_detail::scan8_vbmi(blocks, block_count, codes, tables, sums);
 #endif
-  scan8_loads(blocks, block_count, codes, tables, sums);
+  scan8_any(blocks, block_count, codes, tables, sums);
 }
 
 // Adds the parts of 128 bits of one vector, which hold the same rows for different codes.
@@ -143,6 +240,20 @@ void scan4(const std::uint8_t* HWY_RESTRICT blocks,
   }
 }
 
+// Places [i, ...) of the lanes that are set; how many.
+template <typename D, typename Mask>
+HWY_INLINE std::size_t put_places(D d, Mask set, std::size_t i, std::uint32_t* HWY_RESTRICT found) {
+  std::uint8_t packed[8] = {};
+  hn::StoreMaskBits(d, set, packed);
+  std::uint64_t bits = 0;
+  std::memcpy(&bits, packed, sizeof bits);
+  std::size_t total = 0;
+  for (; bits != 0; bits &= bits - 1) {
+    found[total++] = static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctzll(bits));
+  }
+  return total;
+}
+
 std::size_t select_words(const std::uint16_t* HWY_RESTRICT sums,
                          std::size_t count,
                          std::uint16_t least,
@@ -151,18 +262,32 @@ std::size_t select_words(const std::uint16_t* HWY_RESTRICT sums,
   const Words bound = hn::Set(kWords, least);
   std::size_t total = 0, i = 0;
   for (; i + kStep <= count; i += kStep) {
-    const auto reached = hn::Eq(hn::Max(hn::LoadU(kWords, sums + i), bound), hn::LoadU(kWords, sums + i));
+    const Words x = hn::LoadU(kWords, sums + i);
+    const auto reached = hn::Eq(hn::Max(x, bound), x);
     if (HWY_LIKELY(hn::AllFalse(kWords, reached))) continue;
-    std::uint8_t packed[8] = {};
-    hn::StoreMaskBits(kWords, reached, packed);
-    std::uint64_t bits = 0;
-    std::memcpy(&bits, packed, sizeof bits);
-    for (; bits != 0; bits &= bits - 1) {
-      found[total++] = static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(__builtin_ctzll(bits));
-    }
+    total += put_places(kWords, reached, i, found + total);
   }
   for (; i < count; ++i) {
     if (sums[i] >= least) found[total++] = static_cast<std::uint32_t>(i);
+  }
+  return total;
+}
+
+std::size_t select_scores(const float* HWY_RESTRICT scores,
+                          std::size_t count,
+                          float least,
+                          std::uint32_t* HWY_RESTRICT found) {
+  constexpr hn::CappedTag<float, 16> kFloats;
+  constexpr std::size_t kStep = HWY_MIN(HWY_LANES(float), 16);
+  const auto bound = hn::Set(kFloats, least);
+  std::size_t total = 0, i = 0;
+  for (; i + kStep <= count; i += kStep) {
+    const auto reached = hn::Ge(hn::LoadU(kFloats, scores + i), bound);
+    if (HWY_LIKELY(hn::AllFalse(kFloats, reached))) continue;
+    total += put_places(kFloats, reached, i, found + total);
+  }
+  for (; i < count; ++i) {
+    if (scores[i] >= least) found[total++] = static_cast<std::uint32_t>(i);
   }
   return total;
 }
@@ -188,7 +313,7 @@ std::int32_t dot_bytes(const std::int8_t* HWY_RESTRICT a,
 #endif  // HWY_TARGET == HWY_SCALAR
 
 const char* adc_target_name() {
-#if HWY_TARGET == HWY_AVX3
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
   if (adc_detail::has_vbmi()) return "AVX3+VBMI";
 #endif
   return hwy::TargetName(HWY_TARGET);
@@ -204,6 +329,7 @@ namespace {
 HWY_EXPORT(scan8);
 HWY_EXPORT(scan4);
 HWY_EXPORT(select_words);
+HWY_EXPORT(select_scores);
 HWY_EXPORT(dot_bytes);
 HWY_EXPORT(adc_target_name);
 }  // namespace
@@ -258,6 +384,10 @@ void adc_scan4_plain(const std::uint8_t* blocks,
 
 std::size_t select_at_least(std::span<const std::uint16_t> sums, std::uint16_t least, std::uint32_t* found) {
   return HWY_DYNAMIC_DISPATCH(select_words)(sums.data(), sums.size(), least, found);
+}
+
+std::size_t select_at_least(std::span<const float> scores, float least, std::uint32_t* found) {
+  return HWY_DYNAMIC_DISPATCH(select_scores)(scores.data(), scores.size(), least, found);
 }
 
 std::int32_t dot_int8(const std::int8_t* a, const std::int8_t* b, std::size_t count) {

@@ -62,6 +62,8 @@ void adc_scan4_plain(const std::uint8_t* blocks,
 
 // Places of the sums that are at least `least`, ascending, into `found` (room for all sums); their number.
 std::size_t select_at_least(std::span<const std::uint16_t> sums, std::uint16_t least, std::uint32_t* found);
+// The same for scores; NaN is never at least anything.
+std::size_t select_at_least(std::span<const float> scores, float least, std::uint32_t* found);
 
 // Sum of products of signed bytes, for reranking. Exact for up to 2^17 values.
 std::int32_t dot_int8(const std::int8_t* a, const std::int8_t* b, std::size_t count);

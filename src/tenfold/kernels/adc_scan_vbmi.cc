@@ -68,9 +68,17 @@ HWY_POP_ATTRIBUTES
 
 namespace tenfold::kernels::adc_detail {
 
+namespace {
+bool vbmi_is_hidden = false;
+}  // namespace
+
 bool has_vbmi() {
   static const bool has = __builtin_cpu_supports("avx512vbmi") != 0;
-  return has;
+  return has && !vbmi_is_hidden;
+}
+
+void hide_vbmi(bool hidden) {
+  vbmi_is_hidden = hidden;
 }
 
 }  // namespace tenfold::kernels::adc_detail
@@ -80,6 +88,8 @@ namespace tenfold::kernels::adc_detail {
 bool has_vbmi() {
   return false;
 }
+
+void hide_vbmi(bool) {}
 
 void scan8_vbmi(const std::uint8_t*, std::size_t, std::size_t, const std::uint8_t*, std::uint16_t*) {
   check_internal(false, "this processor has no AVX-512 VBMI");

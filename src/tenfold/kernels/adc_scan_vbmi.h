@@ -10,6 +10,8 @@ namespace tenfold::kernels::adc_detail {
 
 // Asks the processor once. False on others than x86-64.
 bool has_vbmi();
+// has_vbmi() is false while `hidden`, so that a test reaches what processors without it run. Not beside a scan.
+void hide_vbmi(bool hidden);
 
 void scan8_vbmi(const std::uint8_t* blocks,
                 std::size_t block_count,

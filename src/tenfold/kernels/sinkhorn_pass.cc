@@ -21,37 +21,85 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr hn::CappedTag<double, 8> kD;
 using V = hn::Vec<decltype(kD)>;
 
-template <std::size_t kRows>
-HWY_INLINE void pass_rows(const double* HWY_RESTRICT a,
-                          std::size_t columns,
-                          const double* HWY_RESTRICT v,
-                          double mass,
-                          double* HWY_RESTRICT u,
-                          double* HWY_RESTRICT column_sums) {
-  const std::size_t lanes = hn::Lanes(kD), whole = columns / lanes * lanes;
-  V dots[kRows];
-  for (std::size_t r = 0; r < kRows; ++r) dots[r] = hn::Zero(kD);
-  for (std::size_t k = 0; k < whole; k += lanes) {
-    const V x = hn::LoadU(kD, v + k);
-    for (std::size_t r = 0; r < kRows; ++r)
-      dots[r] = hn::MulAdd(hn::LoadU(kD, a + r * columns + k), x, dots[r]);
+constexpr std::size_t kGroup = 8;  // rows
+
+// u[r] = mass / sum of dots[r]. Lanes are added in pairs, so that eight rows share the divisions.
+HWY_INLINE void finish_rows(const V (&dots)[kGroup],
+                            const double (&rest)[kGroup],
+                            double mass,
+                            double* HWY_RESTRICT u) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::size_t r = 0; r < kGroup; ++r) u[r] = mass / (hn::GetLane(dots[r]) + rest[r]);
+#else
+  constexpr hn::FixedTag<double, 2> kPair;
+  constexpr std::size_t kLanes = HWY_MIN(HWY_LANES(double), 8);
+  HWY_ALIGN double sums[kLanes];
+  for (std::size_t r = 0; r < kGroup; r += 2) {
+    hn::Store(
+        hn::Add(hn::InterleaveLower(kD, dots[r], dots[r + 1]), hn::InterleaveUpper(kD, dots[r], dots[r + 1])),
+        kD,
+        sums);
+    auto both = hn::LoadU(kPair, rest + r);
+    for (std::size_t i = 0; i < kLanes; i += 2) both = hn::Add(both, hn::Load(kPair, sums + i));
+    hn::StoreU(hn::Div(hn::Set(kPair, mass), both), kPair, u + r);
   }
-  V scales[kRows];
-  for (std::size_t r = 0; r < kRows; ++r) {
-    double dot = hn::GetLane(hn::SumOfLanes(kD, dots[r]));
-    for (std::size_t k = whole; k < columns; ++k) dot += a[r * columns + k] * v[k];
-    u[r] = mass / dot;
+#endif
+}
+
+// The group `next` is multiplied by v for its u, while the group before it, whose u is known, is added to the column sums: the two hide
+// each other's waiting. Either may be null.
+HWY_INLINE void pass_groups(const double* HWY_RESTRICT before,
+                            const double* HWY_RESTRICT next,
+                            std::size_t columns,
+                            const double* HWY_RESTRICT v,
+                            const double* HWY_RESTRICT u,
+                            double* HWY_RESTRICT column_sums,
+                            double mass,
+                            double* HWY_RESTRICT next_u) {
+  constexpr std::size_t kLanes = HWY_MIN(HWY_LANES(double), 8);
+  const std::size_t whole = columns / kLanes * kLanes;
+  V scales[kGroup], dots[kGroup];
+  for (std::size_t r = 0; r < kGroup; ++r) {
     scales[r] = hn::Set(kD, u[r]);
+    dots[r] = hn::Zero(kD);
   }
-  for (std::size_t k = 0; k < whole; k += lanes) {
+  for (std::size_t k = 0; k < whole; k += kLanes) {
+    const V x = hn::LoadU(kD, v + k);
     V sum = hn::LoadU(kD, column_sums + k);
-    for (std::size_t r = 0; r < kRows; ++r)
-      sum = hn::MulAdd(hn::LoadU(kD, a + r * columns + k), scales[r], sum);
+    for (std::size_t r = 0; r < kGroup; ++r) {
+      sum = hn::MulAdd(hn::LoadU(kD, before + r * columns + k), scales[r], sum);
+      dots[r] = hn::MulAdd(hn::LoadU(kD, next + r * columns + k), x, dots[r]);
+    }
     hn::StoreU(sum, kD, column_sums + k);
   }
+  double rest[kGroup] = {};
   for (std::size_t k = whole; k < columns; ++k) {
-    for (std::size_t r = 0; r < kRows; ++r) column_sums[k] += a[r * columns + k] * u[r];
+    for (std::size_t r = 0; r < kGroup; ++r) {
+      column_sums[k] += before[r * columns + k] * u[r];
+      rest[r] += next[r * columns + k] * v[k];
+    }
   }
+  finish_rows(dots, rest, mass, next_u);
+}
+
+// One row, not pipelined.
+void pass_row(const double* HWY_RESTRICT a,
+              std::size_t columns,
+              const double* HWY_RESTRICT v,
+              double mass,
+              double* HWY_RESTRICT u,
+              double* HWY_RESTRICT column_sums) {
+  const std::size_t lanes = hn::Lanes(kD), whole = columns / lanes * lanes;
+  V dots = hn::Zero(kD);
+  for (std::size_t k = 0; k < whole; k += lanes)
+    dots = hn::MulAdd(hn::LoadU(kD, a + k), hn::LoadU(kD, v + k), dots);
+  double dot = hn::GetLane(hn::SumOfLanes(kD, dots));
+  for (std::size_t k = whole; k < columns; ++k) dot += a[k] * v[k];
+  *u = mass / dot;
+  const V scale = hn::Set(kD, *u);
+  for (std::size_t k = 0; k < whole; k += lanes)
+    hn::StoreU(hn::MulAdd(hn::LoadU(kD, a + k), scale, hn::LoadU(kD, column_sums + k)), kD, column_sums + k);
+  for (std::size_t k = whole; k < columns; ++k) column_sums[k] += a[k] * *u;
 }
 
 void pass(const double* HWY_RESTRICT a,
@@ -62,9 +110,27 @@ void pass(const double* HWY_RESTRICT a,
           double* HWY_RESTRICT u,
           double* HWY_RESTRICT column_sums) {
   std::fill(column_sums, column_sums + columns, 0.0);
-  std::size_t i = 0;
-  for (; i + 8 <= rows; i += 8) pass_rows<8>(a + i * columns, columns, v, mass, u + i, column_sums);
-  for (; i < rows; ++i) pass_rows<1>(a + i * columns, columns, v, mass, u + i, column_sums);
+  const std::size_t grouped = rows / kGroup * kGroup;
+  // The ends of the pipeline meet a group that stands for nothing: scales of 0, and sums nobody reads.
+  const double none[kGroup] = {};
+  double unread[kGroup];
+  for (std::size_t i = 0; i < grouped; i += kGroup) {
+    const double* next = a + i * columns;
+    pass_groups(i == 0 ? next : next - kGroup * columns,
+                next,
+                columns,
+                v,
+                i == 0 ? none : u + i - kGroup,
+                column_sums,
+                mass,
+                u + i);
+  }
+  if (grouped > 0) {
+    const double* last = a + (grouped - kGroup) * columns;
+    pass_groups(last, last, columns, v, u + grouped - kGroup, column_sums, mass, unread);
+  }
+  for (std::size_t i = grouped; i < rows; ++i)
+    pass_row(a + i * columns, columns, v, mass, u + i, column_sums);
 }
 
 void exponentials(const float* HWY_RESTRICT costs,
@@ -86,6 +152,74 @@ void exponentials(const float* HWY_RESTRICT costs,
   }
 }
 
+void add_row(const double* HWY_RESTRICT row, std::size_t columns, double scale, double* HWY_RESTRICT sums) {
+  const std::size_t lanes = hn::Lanes(kD);
+  const V factor = hn::Set(kD, scale);
+  std::size_t k = 0;
+  for (; k + lanes <= columns; k += lanes)
+    hn::StoreU(hn::MulAdd(hn::LoadU(kD, row + k), factor, hn::LoadU(kD, sums + k)), kD, sums + k);
+  for (; k < columns; ++k) sums[k] += row[k] * scale;
+}
+
+std::size_t largest_product(const double* HWY_RESTRICT row,
+                            const double* HWY_RESTRICT v,
+                            std::size_t columns) {
+  const std::size_t lanes = hn::Lanes(kD);
+  V best = hn::Zero(kD);
+  std::size_t k = 0;
+  for (; k + lanes <= columns; k += lanes)
+    best = hn::Max(best, hn::Mul(hn::LoadU(kD, row + k), hn::LoadU(kD, v + k)));
+  double largest = hn::GetLane(hn::MaxOfLanes(kD, best));
+  for (; k < columns; ++k) largest = std::max(largest, row[k] * v[k]);
+  const V wanted = hn::Set(kD, largest);
+  for (k = 0; k + lanes <= columns; k += lanes) {
+    const auto equal = hn::Eq(hn::Mul(hn::LoadU(kD, row + k), hn::LoadU(kD, v + k)), wanted);
+    if (!hn::AllFalse(kD, equal)) return k + static_cast<std::size_t>(hn::FindFirstTrue(kD, equal));
+  }
+  while (k < columns && !(row[k] * v[k] == largest)) ++k;
+  return k < columns ? k : 0;
+}
+
+constexpr hn::CappedTag<float, 16> kFloat;
+
+std::size_t least_cost(const float* HWY_RESTRICT costs, std::size_t columns) {
+  const std::size_t lanes = hn::Lanes(kFloat);
+  auto best = hn::Set(kFloat, costs[0]);
+  std::size_t k = 0;
+  for (; k + lanes <= columns; k += lanes) best = hn::Min(best, hn::LoadU(kFloat, costs + k));
+  float least = hn::GetLane(hn::MinOfLanes(kFloat, best));
+  for (; k < columns; ++k) least = std::min(least, costs[k]);
+  const auto wanted = hn::Set(kFloat, least);
+  for (k = 0; k + lanes <= columns; k += lanes) {
+    const auto equal = hn::Eq(hn::LoadU(kFloat, costs + k), wanted);
+    if (!hn::AllFalse(kFloat, equal)) return k + static_cast<std::size_t>(hn::FindFirstTrue(kFloat, equal));
+  }
+  while (costs[k] != least) ++k;
+  return k;
+}
+
+// Zero times a number is NaN for NaN and for infinity.
+CostRange cost_range(const float* HWY_RESTRICT costs, std::size_t count) {
+  const std::size_t lanes = hn::Lanes(kFloat);
+  auto least = hn::Set(kFloat, costs[0]), largest = least, zeros = hn::Zero(kFloat);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const auto x = hn::LoadU(kFloat, costs + i);
+    least = hn::Min(least, x);
+    largest = hn::Max(largest, x);
+    zeros = hn::MulAdd(x, hn::Zero(kFloat), zeros);
+  }
+  CostRange range{hn::GetLane(hn::MinOfLanes(kFloat, least)), hn::GetLane(hn::MaxOfLanes(kFloat, largest))};
+  float zero = hn::GetLane(hn::SumOfLanes(kFloat, zeros));
+  for (; i < count; ++i) {
+    range.least = std::min(range.least, costs[i]);
+    range.largest = std::max(range.largest, costs[i]);
+    zero += costs[i] * 0.0f;
+  }
+  range.finite = zero == 0.0f;
+  return range;
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace tenfold::kernels
 HWY_AFTER_NAMESPACE();
@@ -95,7 +229,27 @@ namespace tenfold::kernels {
 namespace {
 HWY_EXPORT(pass);
 HWY_EXPORT(exponentials);
+HWY_EXPORT(add_row);
+HWY_EXPORT(largest_product);
+HWY_EXPORT(least_cost);
+HWY_EXPORT(cost_range);
 }  // namespace
+
+CostRange range_of_costs(std::span<const float> costs) {
+  return HWY_DYNAMIC_DISPATCH(cost_range)(costs.data(), costs.size());
+}
+
+std::size_t first_least(std::span<const float> costs) {
+  return HWY_DYNAMIC_DISPATCH(least_cost)(costs.data(), costs.size());
+}
+
+std::size_t first_largest_product(std::span<const double> a, std::span<const double> v) {
+  return HWY_DYNAMIC_DISPATCH(largest_product)(a.data(), v.data(), a.size());
+}
+
+void add_scaled(std::span<const double> values, double scale, std::span<double> sums) {
+  HWY_DYNAMIC_DISPATCH(add_row)(values.data(), values.size(), scale, sums.data());
+}
 
 void sinkhorn_pass(std::span<const double> a,
                    std::span<const double> v,

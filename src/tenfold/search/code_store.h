@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "tenfold/base/aligned_vector.h"
 #include "tenfold/search/bitmap.h"
 #include "tenfold/search/top_k.h"
 
@@ -32,7 +33,7 @@ class QueryTables {
   std::span<const float> tables_;
   std::size_t codewords_;
   double base_ = 0, step_ = 0;
-  std::vector<std::uint8_t> bytes_;  // padded as the kernel wants it
+  AlignedVector<std::uint8_t> bytes_;  // padded as the kernel wants it
 };
 
 // Number of a place in a store whose row has moved away.
@@ -101,7 +102,7 @@ class CodeStore {
   std::size_t codes_;
   std::size_t bits_;
   std::size_t rows_ = 0;
-  std::vector<std::uint8_t> owned_;
+  AlignedVector<std::uint8_t> owned_;
   std::span<const std::uint8_t> mapped_;  // empty: the blocks are in owned_
   std::shared_ptr<const void> keep_;
 

@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
+#include "tenfold/kernels/adc_scan.h"
 #include "tenfold/kernels/gemm.h"
 #include "tenfold/search/search_tasks.h"
 
@@ -70,7 +72,8 @@ void FlatIndex::scores(const Vectors& queries,
                        std::size_t last,
                        const Bitmap* allowed,
                        const Take& take) const {
-  std::vector<float> products(queries.rows * kPanelsAtOnce * kWidth), query_squares(queries.rows);
+  AlignedVector<float> products(queries.rows * kPanelsAtOnce * kWidth);
+  std::vector<float> query_squares(queries.rows);
   for (std::size_t q = 0; q < queries.rows; ++q) {
     const auto row = queries.row(q);
     query_squares[q] = std::inner_product(row.begin(), row.end(), row.begin(), 0.0f);
@@ -111,12 +114,15 @@ std::vector<Hits> FlatIndex::search_checked(const Vectors& queries, const Search
                                   request.allowed,
                                   [&](auto q, auto row, auto number, const auto& filter) {
                                     TopK& top = best[q];
-                                    float least = top.threshold();
-                                    for (std::size_t i = 0; i < row.size(); ++i) {
-                                      if (row[i] < least || !filter.accepts(number + i)) continue;
-                                      top.add({static_cast<std::uint32_t>(number + i), row[i]});
-                                      least = top.threshold();
+                                    std::array<std::uint32_t, kPanelsAtOnce * kWidth> places;
+                                    const std::size_t count =
+                                        kernels::select_at_least(row, top.threshold(), places.data());
+                                    for (std::size_t i = 0; i < count; ++i) {
+                                      const std::size_t at = places[i];
+                                      if (filter.accepts(number + at))
+                                        top.add({static_cast<std::uint32_t>(number + at), row[at]});
                                     }
+                                    if (count == 0) return;
                                     top.tighten();
                                   });
                          });

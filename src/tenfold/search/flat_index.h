@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tenfold/base/aligned_vector.h"
 #include "tenfold/search/vector_index.h"
 
 namespace tenfold::search {
@@ -47,8 +48,8 @@ class FlatIndex final : public VectorIndex {
   std::size_t dimension_;
   Metric metric_;
   std::size_t rows_ = 0;
-  std::vector<float> panels_;   // [rows / 32, dimension, 32], as kernels/gemm.h reads them
-  std::vector<float> squares_;  // |x|^2
+  AlignedVector<float> panels_;  // [rows / 32, dimension, 32], as kernels/gemm.h reads them
+  std::vector<float> squares_;   // |x|^2
 };
 
 }  // namespace tenfold::search

@@ -10,6 +10,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
+#include "tenfold/io/aligned_buffer.h"
 #include "tenfold/kernels/nearest.h"
 #include "tenfold/kernels/sinkhorn_pass.h"
 
@@ -44,8 +45,9 @@ Problem make_problem(std::span<const float> costs, std::size_t codewords, const 
                  .seen = fmt::format("{} costs, {} codewords", costs.size(), codewords),
                  .wanted = "at least one row and one codeword, a cost for each pair"});
   }
-  const auto bad = std::find_if(costs.begin(), costs.end(), [](float x) { return !std::isfinite(x); });
-  if (bad != costs.end()) {
+  const kernels::CostRange range = kernels::range_of_costs(costs);
+  if (!range.finite) {
+    const auto bad = std::find_if(costs.begin(), costs.end(), [](float x) { return !std::isfinite(x); });
     const auto place = static_cast<std::size_t>(bad - costs.begin());
     throw Error(ErrorClass::kData,
                 "sinkhorn.not_finite",
@@ -55,11 +57,10 @@ Problem make_problem(std::span<const float> costs, std::size_t codewords, const 
                  .wanted = "a finite number",
                  .remedy = "training has diverged: lower the learning rate"});
   }
-  const auto [least, largest] = std::minmax_element(costs.begin(), costs.end());
   Problem problem{costs, costs.size() / codewords, codewords};
-  const double spread = static_cast<double>(*largest) - *least;
+  const double spread = static_cast<double>(range.largest) - range.least;
   if (options.scale_costs && spread > 0) {
-    problem.middle = (static_cast<double>(*largest) + *least) / 2;
+    problem.middle = (static_cast<double>(range.largest) + range.least) / 2;
     problem.half = spread / 2;
   }
   problem.epsilon = options.epsilon;
@@ -91,9 +92,7 @@ void finish(const Problem& problem, SinkhornResult& result) {
 void add_statistics(const Problem& problem, SinkhornResult& result) {
   std::size_t others = 0;
   for (std::size_t i = 0; i < problem.rows; ++i) {
-    const auto row = problem.row(i);
-    result.nearest.push_back(
-        static_cast<std::uint32_t>(std::min_element(row.begin(), row.end()) - row.begin()));
+    result.nearest.push_back(static_cast<std::uint32_t>(kernels::first_least(problem.row(i))));
     if (result.nearest[i] != result.codes[i]) ++others;
   }
   result.usage = code_usage(result.codes, problem.columns);
@@ -108,18 +107,30 @@ double log_of_sum(std::span<const double> terms) {
   return largest + std::log(sum);
 }
 
+// Doubles in whole lines of the cache.
+std::size_t round_up(std::size_t doubles) {
+  return (doubles + 7) / 8 * 8;
+}
+
 // Rows of A have their largest number 1; what was divided out is in u, so that the start is the formula's.
 SinkhornResult scale_in_double(const Problem& problem, std::int64_t iterations) {
   const std::size_t rows = problem.rows, columns = problem.columns;
-  std::vector<double> a(rows * columns), log_top(rows), u(rows), v(columns), sums(columns, 0.0);
+  io::AlignedBuffer buffer((round_up(rows * columns) + round_up(rows) + 2 * round_up(columns)) *
+                           sizeof(double));
+  auto* place = reinterpret_cast<double*>(buffer.bytes().data());
+  const auto take = [&place](std::size_t count) {
+    return std::span(std::exchange(place, place + round_up(count)), count);
+  };
+  const std::span<double> a = take(rows * columns), u = take(rows), v = take(columns), sums = take(columns);
+  std::fill(sums.begin(), sums.end(), 0.0);
+  std::vector<double> log_top(rows);
   for (std::size_t i = 0; i < rows; ++i) {
     const auto costs = problem.row(i);
-    const double least = *std::min_element(costs.begin(), costs.end());
+    const double least = costs[kernels::first_least(costs)];
     log_top[i] = (problem.middle - least) / (problem.half * problem.epsilon);
-    const auto values = std::span(a).subspan(i * columns, columns);
+    const auto values = a.subspan(i * columns, columns);
     kernels::exp_of_costs(costs, least, -1 / (problem.half * problem.epsilon), values);
-    const double top = std::exp(log_top[i]);
-    for (std::size_t k = 0; k < columns; ++k) sums[k] += top * values[k];
+    kernels::add_scaled(values, std::exp(log_top[i]), sums);
   }
   const double column_mass = 1 / static_cast<double>(columns), row_mass = 1 / static_cast<double>(rows);
   for (std::int64_t t = 0; t < iterations; ++t) {
@@ -128,12 +139,8 @@ SinkhornResult scale_in_double(const Problem& problem, std::int64_t iterations) 
   }
   SinkhornResult result;
   for (std::size_t i = 0; i < rows; ++i) {
-    const double* values = &a[i * columns];
-    std::size_t code = 0;
-    for (std::size_t k = 1; k < columns; ++k) {
-      if (values[k] * v[k] > values[code] * v[code]) code = k;
-    }
-    result.codes.push_back(static_cast<std::uint32_t>(code));
+    result.codes.push_back(
+        static_cast<std::uint32_t>(kernels::first_largest_product(a.subspan(i * columns, columns), v)));
     result.log_u.push_back(std::log(u[i]) - log_top[i]);
   }
   double error = 0;

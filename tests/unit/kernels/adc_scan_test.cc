@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
+#include "tenfold/kernels/adc_scan_vbmi.h"
 #include "tests/unit/kernels/every_target.h"
 
 namespace tenfold::kernels {
@@ -18,8 +21,9 @@ std::vector<std::uint8_t> bytes(TestNumbers& numbers, std::size_t count, bool wo
   return values;
 }
 
+// Also as a processor with AVX-512 but without VBMI does it.
 TEST_F(EveryTarget, Adc8EqualsItsPlainVersion) {
-  for_each_target([] {
+  const auto compare = [] {
     TestNumbers numbers(11);
     for (int round = 0; round < 1000; ++round) {
       const bool large = round % 100 == 0;
@@ -31,7 +35,31 @@ TEST_F(EveryTarget, Adc8EqualsItsPlainVersion) {
       adc_scan8_plain(packed.data(), blocks, codes, tables.data(), plain.data());
       ASSERT_EQ(sums, plain) << "round " << round << ", codes " << codes << ", " << adc_target();
     }
-  });
+  };
+  for_each_target(compare);
+  adc_detail::hide_vbmi(true);
+  for_each_target(compare);
+  adc_detail::hide_vbmi(false);
+}
+
+// A code of each value in each place, with a table that tells all 256 apart.
+TEST_F(EveryTarget, Adc8LooksUpEveryCode) {
+  const auto look_up = [] {
+    std::vector<std::uint8_t> table(256), blocks(256 * kAdc8Rows);
+    for (std::size_t k = 0; k < 256; ++k) table[k] = static_cast<std::uint8_t>(255 - k * 167 % 256);
+    for (std::size_t b = 0; b < 256; ++b) {
+      for (std::size_t r = 0; r < kAdc8Rows; ++r)
+        blocks[b * kAdc8Rows + adc8_position(r)] = static_cast<std::uint8_t>(b + 3 * r);
+    }
+    std::vector<std::uint16_t> sums(blocks.size());
+    adc_scan8(blocks.data(), 256, 1, table.data(), sums.data());
+    for (std::size_t i = 0; i < sums.size(); ++i)
+      ASSERT_EQ(sums[i], table[(i / kAdc8Rows + 3 * (i % kAdc8Rows)) % 256]) << i << " " << adc_target();
+  };
+  for_each_target(look_up);
+  adc_detail::hide_vbmi(true);
+  for_each_target(look_up);
+  adc_detail::hide_vbmi(false);
 }
 
 TEST_F(EveryTarget, Adc4EqualsItsPlainVersion) {
@@ -63,6 +91,27 @@ TEST_F(EveryTarget, SelectsTheSumsThatReachTheBound) {
         if (sums[i] >= least) expected.push_back(i);
       }
       found.resize(select_at_least(sums, least, found.data()));
+      ASSERT_EQ(found, expected);
+    }
+  });
+}
+
+TEST_F(EveryTarget, SelectsTheScoresThatReachTheBound) {
+  for_each_target([] {
+    TestNumbers numbers(15);
+    for (int round = 0; round < 1000; ++round) {
+      std::vector<float> scores = numbers.numbers(numbers.size(0, 100));
+      if (!scores.empty() && round % 7 == 0) scores[numbers.below(scores.size())] = std::nanf("");
+      if (!scores.empty() && round % 5 == 0)
+        scores[numbers.below(scores.size())] = -std::numeric_limits<float>::infinity();
+      const float least = round % 11 == 0  ? -std::numeric_limits<float>::infinity()
+                          : scores.empty() ? 0.0f
+                                           : scores[numbers.below(scores.size())];
+      std::vector<std::uint32_t> found(scores.size() + 1), expected;
+      for (std::uint32_t i = 0; i < scores.size(); ++i) {
+        if (scores[i] >= least) expected.push_back(i);
+      }
+      found.resize(select_at_least(scores, least, found.data()));
       ASSERT_EQ(found, expected);
     }
   });

@@ -100,9 +100,9 @@ TEST(Sinkhorn, EqualsTheLogDomainAtSmallEpsilon) {
 
 // The entropic optimum costs at most eps ln K more than the linear programme's (scaled units, plan of mass 1).
 TEST(Sinkhorn, IsNearTheLinearProgrammeAtConvergence) {
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 200; ++round) {
     const auto costs = random_costs(64 * 16, 2000 + static_cast<std::uint64_t>(round));
-    const SinkhornOptions options{.epsilon = 0.05, .iterations = 3000};
+    const SinkhornOptions options{.epsilon = 0.05, .iterations = 2000};
     const auto result = sinkhorn(costs, 16, options);
     ASSERT_LT(result.marginal_error, 1e-6);
     const auto plan = transport_plan(result, costs, options);
