@@ -42,7 +42,7 @@ std::map<std::string, double> Study::train(training::SystemTask& task,
                                            const std::string& what) {
   if (environment_.progress) environment_.progress(fmt::format("seed {}: {}", environment_.seed, what));
   train::TrainerOptions options = trainer;
-  options.eval_every = std::int64_t{1} << 40;  // the test is looked at once, in the end
+  options.eval_every = 1'000'000'000'000;  // the test is looked at once, in the end
   options.count_flops = false;
   const auto estimator = train::make_gradient_estimator(options_.training.gradient);
   const train::TrainReport report = train::train(

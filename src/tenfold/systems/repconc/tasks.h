@@ -80,7 +80,7 @@ struct JointOptions {
   double codeword_rate = 10.0;  // learning rate of the codewords over the encoder's
   std::string assignment = "sinkhorn";
   search::SinkhornOptions sinkhorn{.iterations = 30};
-  std::int64_t negatives = 0;  // mined once, a query
+  std::int64_t negatives = 1;  // mined once, a query
   std::int64_t negatives_depth = 200;
   std::int64_t hardest = 0;
   std::int64_t memory = 0;  // rows
