@@ -6,9 +6,9 @@
 
 #include <filesystem>
 
-#include "tenfold/base/error.h"
 #include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/training/verbs.h"
+#include "tests/support/error_code.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -44,15 +44,6 @@ Retriever retriever() {
           .queries = queries,
           .assigning = first,
           .scoring = search::ProductQuantizer(parts)};
-}
-
-std::string code_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return "";
 }
 
 class WrittenIndex : public testing::Test {

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "tenfold/base/error.h"
+#include "tests/support/error_code.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -32,15 +32,6 @@ TEST(Vocabulary, ReadsBackWhatItWrote) {
 TEST(Vocabulary, LeavesOutRareWordsAndThoseBeyondTheLimit) {
   EXPECT_EQ(WordVocabulary(kTexts, {.least_documents = 2}).size(), 1u);
   EXPECT_EQ(WordVocabulary(kTexts, {.largest = 3}).size(), 3u);
-}
-
-std::string code_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return "";
 }
 
 TEST(Vocabulary, RefusesTextsWithoutWordsAndDamagedFiles) {
