@@ -141,7 +141,7 @@ TEST(JointTask, LogsTheBalanceOfTheNearestCodewordsToo) {
 
 TEST(JointTask, HardNegativesAreMoreColumnsOfTheSoftmax) {
   JointModule model = joint_module();
-  JointTask plain(corpus(), model, {}, {.mse_weight = 0.0, .assignment = "nearest"});
+  JointTask plain(corpus(), model, {}, {.mse_weight = 0.0, .assignment = "nearest", .negatives = 0});
   JointTask mined(corpus(), model, {}, {.mse_weight = 0.0, .assignment = "nearest", .negatives = 5});
   const data::Batch batch = batch_of({7, 1024, 1100});
   EXPECT_GT(loss_of(mined, batch), loss_of(plain, batch));
@@ -149,7 +149,7 @@ TEST(JointTask, HardNegativesAreMoreColumnsOfTheSoftmax) {
 
 TEST(JointTask, AllNegativesAreTheHardestOnes) {
   JointModule model = joint_module();
-  const JointOptions all{.mse_weight = 0.0, .assignment = "nearest"};
+  const JointOptions all{.mse_weight = 0.0, .assignment = "nearest", .negatives = 0};
   JointOptions many = all, one = all;
   many.hardest = 1000;
   one.hardest = 1;
@@ -163,8 +163,8 @@ TEST(JointTask, MemoryGrowsWithStepsAndStaysOutOfTheLoss) {
   Encoder made = encoder();
   const JointModule small = joint_module();
   JointModule model(made, Codebook(small->codebook->quantizer(), 10.0), 64);
-  JointTask with(corpus(), model, {}, {.memory = 64});
-  JointTask without(corpus(), small, {}, {});
+  JointTask with(corpus(), model, {}, {.negatives = 0, .memory = 64});
+  JointTask without(corpus(), small, {}, {.negatives = 0});
   const data::Batch first = batch_of({1, 2, 3, 4}), second = batch_of({5, 6, 7, 8});
   // Nothing is remembered yet: the same problem.
   EXPECT_NEAR(loss_of(with, first), loss_of(without, first), 1e-6);

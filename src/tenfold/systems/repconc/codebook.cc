@@ -108,12 +108,17 @@ torch::Tensor CodebookImpl::tables(const torch::Tensor& rotated_queries) const {
 }
 
 search::ProductQuantizer CodebookImpl::quantizer() const {
+  search::ProductQuantizerParts parts = quantizer_of_rotated().parts();
+  if (rotated_) parts.rotation = values_of(rotation_);
+  return search::ProductQuantizer(std::move(parts));
+}
+
+search::ProductQuantizer CodebookImpl::quantizer_of_rotated() const {
   search::ProductQuantizerParts parts;
   parts.dimension = static_cast<std::size_t>(blocks_ * width_);
   parts.blocks = static_cast<std::size_t>(blocks_);
   parts.bits = bits_;
   parts.centroids = values_of(codewords());
-  if (rotated_) parts.rotation = values_of(rotation_);
   return search::ProductQuantizer(std::move(parts));
 }
 

@@ -51,6 +51,8 @@ class CodebookImpl : public torch::nn::Module {
 
   // The same as a quantiser of the search library; takes vectors before the rotation.
   search::ProductQuantizer quantizer() const;
+  // For vectors that are rotated already.
+  search::ProductQuantizer quantizer_of_rotated() const;
 
  private:
   torch::Tensor by_block(const torch::Tensor& x) const;  // [B, d] -> [M, B, d / M]

@@ -4,7 +4,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "tenfold/systems/repconc/losses.h"
@@ -24,24 +23,49 @@ QueryTask::QueryTask(std::shared_ptr<const Corpus> corpus,
   const c10::NoGradGuard no_grad;
   teacher_documents_ = teacher_->encode(this->corpus().documents);
   codes_ = model_->codebook->nearest(model_->codebook->rotate(teacher_documents_));
-  start_documents_ = model_->codebook->decode(codes_).clone();
+  search::ProductQuantizer start = model_->codebook->quantizer_of_rotated();
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(codes_.numel()));
+  const auto* values = codes_.data_ptr<std::int64_t>();
+  std::transform(values, values + codes_.numel(), bytes.begin(), [](std::int64_t code) {
+    return static_cast<std::uint8_t>(code);
+  });
+  packed_.resize(this->corpus().size() * start.code_bytes());
+  start.pack(bytes, packed_);
+  if (options_.negatives_from == "static") start_index_.emplace(index_of(std::move(start)));
+}
+
+search::CodeIndex QueryTask::index_of(search::ProductQuantizer quantizer) const {
+  search::CodeIndex index(std::move(quantizer));
+  index.add_codes(packed_);
+  return index;
 }
 
 torch::Tensor QueryTask::encode_queries(const TokenLists& queries) {
   return model_->codebook->rotate(model_->encoder->encode(queries));
 }
 
-// The best documents of the index for each query: [B, negatives]. "static": of the index and the query encoder of the beginning.
+// The best documents of the index for each query, best first: [B, negatives]. "static": of the index and the query encoder of the beginning.
 torch::Tensor QueryTask::mine(const data::Batch& batch, const torch::Tensor& queries) const {
   const c10::NoGradGuard no_grad;
-  const std::int64_t count = std::min(static_cast<std::int64_t>(corpus().size()), options_.negatives);
-  if (options_.negatives_from == "live") {
-    const torch::Tensor documents = model_->codebook->decode(codes_);
-    return std::get<1>(at::mm(queries.detach(), documents.t()).topk(count, 1));
-  }
-  Encoder encoder = teacher_;
-  const torch::Tensor before = model_->codebook->rotate(encoder->forward(make_tokens(batch.tensors[0])));
-  return std::get<1>(at::mm(before, start_documents_.t()).topk(count, 1));
+  const std::size_t count = std::min(corpus().size(), static_cast<std::size_t>(options_.negatives));
+  const bool live = !start_index_.has_value();
+  Encoder teacher = teacher_;
+  const torch::Tensor asked =
+      (live ? queries.detach() : model_->codebook->rotate(teacher->forward(make_tokens(batch.tensors[0]))))
+          .contiguous();
+  const search::Vectors rows(asked.data_ptr<float>(),
+                             static_cast<std::size_t>(asked.size(0)),
+                             static_cast<std::size_t>(asked.size(1)));
+  // Codes stay, so that the index of this step is the same codes under the codewords of this step.
+  const std::vector<search::Hits> hits =
+      live ? index_of(model_->codebook->quantizer_of_rotated()).search(rows, {.k = count})
+           : start_index_->search(rows, {.k = count});
+  torch::Tensor found = at::empty({asked.size(0), static_cast<std::int64_t>(count)}, at::kLong);
+  auto* out = found.data_ptr<std::int64_t>();
+  for (const search::Hits& row : hits)
+    out = std::transform(
+        row.begin(), row.end(), out, [](const search::Hit& hit) { return std::int64_t{hit.row}; });
+  return found;
 }
 
 torch::Tensor QueryTask::teacher_scores(const data::Batch& batch, const torch::Tensor& candidates) {

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include "tenfold/search/code_index.h"
 #include "tenfold/search/sinkhorn.h"
 #include "tenfold/systems/repconc/codebook.h"
 #include "tenfold/systems/repconc/corpus.h"
@@ -205,6 +206,7 @@ class QueryTask final : public RetrievalTask {
  private:
   torch::Tensor encode_queries(const TokenLists& queries) override;
   torch::Tensor encode_documents() override { return model_->codebook->decode(codes_); }
+  search::CodeIndex index_of(search::ProductQuantizer quantizer) const;
   torch::Tensor mine(const data::Batch& batch, const torch::Tensor& queries) const;
   torch::Tensor teacher_scores(const data::Batch& batch, const torch::Tensor& candidates);
   torch::Tensor label_loss(const data::Batch& batch,
@@ -215,9 +217,10 @@ class QueryTask final : public RetrievalTask {
   JointModule model_;
   Encoder teacher_{nullptr};
   QueryOptions options_;
-  torch::Tensor codes_;              // [N, M]
-  torch::Tensor teacher_documents_;  // [N, d]
-  torch::Tensor start_documents_;    // [N, d], as the codes said in the beginning
+  torch::Tensor codes_;                           // [N, M]
+  torch::Tensor teacher_documents_;               // [N, d]
+  std::vector<std::uint8_t> packed_;              // the same as an index holds them
+  std::optional<search::CodeIndex> start_index_;  // of the beginning, for "static"
 };
 
 }  // namespace tenfold::repconc
