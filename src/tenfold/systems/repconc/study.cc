@@ -111,6 +111,12 @@ JointModule Study::joint(const search::ProductQuantizer& start,
   return model;
 }
 
+const JointModule& Study::joint(std::int64_t bytes) {
+  const auto found = joints_.find(bytes);
+  return found != joints_.end() ? found->second
+                                : joints_.emplace(bytes, joint(start(bytes), options_.joint)).first->second;
+}
+
 Retriever Study::query(const Encoder& encoder,
                        const search::ProductQuantizer& assigning,
                        const QueryOptions& options) {
@@ -162,7 +168,7 @@ search::Bm25Options Study::tuned_bm25() {
 
 std::vector<MethodRow> Study::table(std::int64_t bytes) {
   const search::ProductQuantizer& begin = start(bytes);
-  const JointModule model = joint(begin, options_.joint);
+  const JointModule& model = joint(bytes);
   const Retriever ours = query(model->encoder, model->codebook->quantizer(), options_.query);
   const Retriever jpq = query(dense(), begin, options_.query);
   const Retriever distillation = query(dense(), begin, without_labels(options_.query));

@@ -42,6 +42,8 @@ class Study {
   JointModule joint(const search::ProductQuantizer& start,
                     const JointOptions& options,
                     std::map<std::string, double>* figures = nullptr);
+  // The same from the OPQ start with the options of the study; trained once.
+  const JointModule& joint(std::int64_t bytes);
   // Stage 2 of a model that the joint stage left, or of encoder and codewords as they began.
   Retriever query(const Encoder& encoder,
                   const search::ProductQuantizer& assigning,
@@ -69,6 +71,7 @@ class Study {
   Encoder dense_{nullptr};
   std::optional<Retriever> control_;
   std::map<std::pair<std::string, std::int64_t>, search::ProductQuantizer> starts_;
+  std::map<std::int64_t, JointModule> joints_;
   std::optional<search::Bm25Options> bm25_;
 };
 

@@ -136,7 +136,7 @@ Claim error_term(const std::string& collection, const std::string& id) {
     JointOptions none = study.options().joint;
     none.mse_weight = 0.0;
     Measurement result;
-    const JointModule with = study.joint(begin, study.options().joint), without = study.joint(begin, none);
+    const JointModule with = study.joint(bytes_of(run, 8)), without = study.joint(begin, none);
     put_codes(study, with, "with", result);
     put_codes(study, without, "without", result);
     put_difference(
@@ -153,7 +153,7 @@ Claim warm_start(const std::string& collection, const std::string& id) {
   claim.measure = [collection](const ClaimRun& run) {
     Study& study = study_of(collection, run);
     Measurement result;
-    const JointModule with = study.joint(study.start(bytes_of(run, 8)), study.options().joint);
+    const JointModule with = study.joint(bytes_of(run, 8));
     const JointModule without = study.joint(study.start(bytes_of(run, 8), "random"), study.options().joint);
     put_codes(study, with, "with", result);
     put_codes(study, without, "without", result);
@@ -200,7 +200,7 @@ Claim nearest_at_inference(const std::string& collection, const std::string& id)
       "balanced codes of the documents are not better: the paired interval is not above 0 with any seed";
   claim.measure = [collection](const ClaimRun& run) {
     Study& study = study_of(collection, run);
-    const JointModule model = study.joint(study.start(bytes_of(run, 8)), study.options().joint);
+    const JointModule model = study.joint(bytes_of(run, 8));
     const Retriever retriever = study.without_query(model);
     const search::ProductQuantizer& quantizer = retriever.scoring;
     const torch::Tensor x = vectors_of(study, model->encoder);
