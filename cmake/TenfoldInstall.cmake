@@ -39,14 +39,15 @@ endfunction()
 tenfold_shared(core PARTS registry compute_trends_verbs compute_trends forward_gradient_functions systems report search kernels text io config base
                LINK fmt::fmt nlohmann_json::nlohmann_json)
 if(TENFOLD_WITH_TORCH)
-  tenfold_shared(nn PARTS train data LINK tenfold_shared_core ${TORCH_LIBRARIES})
+  tenfold_shared(nn PARTS train nn data LINK tenfold_shared_core ${TORCH_LIBRARIES})
 endif()
 
 set(torch_headers "/(data|nn|train|torch)(/|$)")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tenfold DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT core
         FILES_MATCHING PATTERN "*.h" PATTERN cli EXCLUDE REGEX ${torch_headers} EXCLUDE)
 if(TENFOLD_WITH_TORCH)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tenfold/data ${PROJECT_SOURCE_DIR}/src/tenfold/train
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/tenfold/data ${PROJECT_SOURCE_DIR}/src/tenfold/nn
+                    ${PROJECT_SOURCE_DIR}/src/tenfold/train
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tenfold COMPONENT nn
           FILES_MATCHING PATTERN "*.h")
 endif()

@@ -12,14 +12,16 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/kernels/gemm.h"
+#include "tenfold/search/graph_vectors.h"
 #include "tenfold/search/kmeans.h"
 #include "tenfold/search/search_tasks.h"
 
 namespace tenfold::search {
 namespace {
 
-constexpr std::size_t kGroup = 8;         // queries that share the blocks in the cache
-constexpr std::size_t kPieceRows = 1024;  // rows of a store that they scan in turn
+constexpr std::size_t kGroup = 8;           // queries that share the blocks in the cache
+constexpr std::size_t kLinkedLists = 8192;  // lists from which a graph of their centroids pays
+constexpr std::size_t kPieceRows = 1024;    // rows of a store that they scan in turn
 
 [[noreturn]] void fail_lists(std::string what, std::string seen, std::string wanted) {
   throw Error(ErrorClass::kData,
@@ -69,6 +71,7 @@ CodeIndex::CodeIndex(ProductQuantizer quantizer, std::vector<float> coarse)
   parts_.numbers.resize(lists());
   parts_.coarse = std::move(coarse);
   coarse_ = std::make_unique<kernels::NearestTable>(parts_.coarse, dimension());
+  if (lists() >= kLinkedLists) link_coarse();
 }
 
 CodeIndex::CodeIndex(ProductQuantizer quantizer, Parts parts)
@@ -99,6 +102,10 @@ CodeIndex::CodeIndex(ProductQuantizer quantizer, Parts parts)
       }
     }
     check_numbers(parts_);
+    if (parts_.coarse_graph && parts_.coarse_graph->size() != lists())
+      fail_lists("the graph of the coarse centroids has another size",
+                 fmt::format("{}", parts_.coarse_graph->size()),
+                 fmt::format("{}", lists()));
     coarse_ = std::make_unique<kernels::NearestTable>(parts_.coarse, dimension());
   } else if (lists() != 1 || parts_.stores[0].rows() != parts_.size) {
     fail_lists("an index without coarse centroids has one list of all rows",
@@ -114,8 +121,9 @@ std::string_view CodeIndex::kind() const {
 
 std::size_t CodeIndex::bytes() const {
   std::size_t total =
+      (parts_.coarse_graph ? parts_.coarse_graph->bytes() : 0) +
       (parts_.coarse.size() + quantizer_.parts().centroids.size() + quantizer_.parts().rotation.size()) *
-      sizeof(float);
+          sizeof(float);
   for (const CodeStore& store : parts_.stores) total += store.blocks().size();
   for (const auto& numbers : parts_.numbers) total += numbers.size() * sizeof(std::uint32_t);
   return total;
@@ -177,15 +185,7 @@ void CodeIndex::add_codes(std::span<const std::uint8_t> codes) {
 void CodeIndex::update(std::span<const std::uint32_t> numbers, const Vectors& rows) {
   check_vectors(rows, dimension(), "documents");
   check_internal(numbers.size() == rows.rows, "one number a row");
-  const auto wrong =
-      std::find_if(numbers.begin(), numbers.end(), [&](auto number) { return number >= size(); });
-  if (wrong != numbers.end()) {
-    throw Error(ErrorClass::kData,
-                "index.no_such_row",
-                {.what = "a row to update is not in the index",
-                 .seen = fmt::format("{}", *wrong),
-                 .wanted = fmt::format("a number below {}", size())});
-  }
+  check_rows(numbers, "update");
   const std::vector<float> rotated = quantizer_.rotate(rows);
   const Vectors turned = as_vectors(rotated, dimension());
   const std::vector<std::uint8_t> bytes = quantizer_.codes_of_rotated(turned);
@@ -214,6 +214,29 @@ void CodeIndex::update(std::span<const std::uint32_t> numbers, const Vectors& ro
     parts_.stores[list_of[i]].append(code(i));
     parts_.numbers[list_of[i]].push_back(numbers[i]);
   }
+}
+
+void CodeIndex::keep_only(std::span<const std::uint32_t> rows) {
+  if (!has_lists()) {
+    parts_.stores[0].keep_only(rows);
+  } else {
+    std::vector<std::uint32_t> number_of(size(), kNoRow), kept;
+    for (std::uint32_t i = 0; i < rows.size(); ++i) number_of[rows[i]] = i;
+    for (std::size_t list = 0; list < lists(); ++list) {
+      std::vector<std::uint32_t> numbers;
+      kept.clear();
+      for (std::uint32_t place = 0; place < parts_.numbers[list].size(); ++place) {
+        const std::uint32_t before = parts_.numbers[list][place];
+        if (before == kNoRow || number_of[before] == kNoRow) continue;
+        kept.push_back(place);
+        numbers.push_back(number_of[before]);
+      }
+      parts_.stores[list].keep_only(kept);
+      parts_.numbers[list] = std::move(numbers);
+    }
+  }
+  parts_.size = rows.size();
+  parts_.removed = Bitmap(parts_.size);
 }
 
 std::vector<std::uint8_t> CodeIndex::codes() const {
@@ -258,34 +281,59 @@ std::vector<Hits> CodeIndex::search_all(const Vectors& queries, const SearchRequ
       });
 }
 
-std::vector<std::uint32_t> CodeIndex::nearest_lists(const Vectors& query, std::size_t probes) const {
-  const std::vector<float> rotated = quantizer_.rotate(query);
-  std::vector<float> products(coarse_->padded());
-  const kernels::GemmTerm term{.a = rotated.data(),
+void CodeIndex::link_coarse(const GraphOptions& options) {
+  check_internal(has_lists(), "lists to link");
+  parts_.coarse_graph.emplace(options);
+  parts_.coarse_graph->add(VectorSpace(as_vectors(parts_.coarse, dimension())));
+}
+
+std::vector<std::vector<std::uint32_t>> CodeIndex::nearest_lists(const Vectors& rotated,
+                                                                 std::size_t probes) const {
+  std::vector<std::vector<std::uint32_t>> result(rotated.rows);
+  const auto take = [&](std::size_t q, const Hits& hits) {
+    for (std::size_t i = 0; i < std::min(probes, hits.size()); ++i) result[q].push_back(hits[i].row);
+  };
+  const std::size_t wanted = 2 * probes + 32;  // in sight, so that nearly all of the nearest are among them
+  const auto& graph = parts_.coarse_graph;
+  if (graph && wanted * static_cast<std::size_t>(graph->options().neighbors) < lists() / 2) {
+    const Vectors coarse = as_vectors(parts_.coarse, dimension());
+    for (std::size_t q = 0; q < rotated.rows; ++q)
+      take(q, graph->search(VectorQuery(coarse, rotated.row(q)), wanted));
+    return result;
+  }
+  std::vector<float> products(rotated.rows * coarse_->padded());
+  const kernels::GemmTerm term{.a = rotated.data,
+                               .row_stride = static_cast<std::ptrdiff_t>(rotated.stride),
                                .b = coarse_->columns(),
                                .steps = dimension(),
                                .b_step = static_cast<std::ptrdiff_t>(coarse_->padded())};
   kernels::gemm({&term, 1},
-                1,
+                rotated.rows,
                 coarse_->padded(),
                 {.c = products.data(), .row_stride = static_cast<std::ptrdiff_t>(coarse_->padded())});
-  TopK best(std::min(probes, lists()));
-  for (std::uint32_t list = 0; list < lists(); ++list) best.add({list, products[list]});
-  std::vector<std::uint32_t> result;
-  for (const Hit& hit : best.take()) result.push_back(hit.row);
+  for (std::size_t q = 0; q < rotated.rows; ++q) {
+    TopK best(std::min(probes, lists()));
+    for (std::uint32_t list = 0; list < lists(); ++list)
+      best.add({list, products[q * coarse_->padded() + list]});
+    take(q, best.take());
+  }
   return result;
 }
 
 std::vector<Hits> CodeIndex::search_lists(const Vectors& queries, const SearchRequest& request) const {
-  const std::size_t probes = request.probes == 0 ? default_probes() : request.probes;
+  const std::size_t probes = request.probes == 0 ? default_probes() : request.probes,
+                    table_size = quantizer_.blocks() * quantizer_.codewords();
   std::vector<Hits> results(queries.rows);
-  parallel_for(queries.rows, 1, [&](std::size_t begin, std::size_t end) {
+  parallel_for(queries.rows, kGroup, [&](std::size_t begin, std::size_t end) {
+    const std::vector<float> rotated = quantizer_.rotate(queries.slice(begin, end - begin));
+    const Vectors turned = as_vectors(rotated, dimension());
+    const std::vector<float> floats = quantizer_.tables_of_rotated(turned);
+    const auto lists_of = nearest_lists(turned, probes);
     for (std::size_t q = begin; q < end; ++q) {
-      const Vectors query = queries.slice(q, 1);
-      const std::vector<float> floats = quantizer_.tables(query);
-      const QueryTables tables(floats, quantizer_.codewords());
+      const auto table = std::span(floats).subspan((q - begin) * table_size, table_size);
+      const QueryTables tables(table, quantizer_.codewords());
       TopK best(std::min(request.k, size()));
-      for (const std::uint32_t list : nearest_lists(query, probes)) {
+      for (const std::uint32_t list : lists_of[q - begin]) {
         const CodeStore& store = parts_.stores[list];
         store.scan(tables, filter(list, request.allowed), 0, store.block_count(), best);
       }

@@ -7,12 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "tenfold/kernels/nearest.h"
 #include "tenfold/search/code_store.h"
+#include "tenfold/search/graph.h"
 #include "tenfold/search/product_quantizer.h"
 #include "tenfold/search/vector_index.h"
 
@@ -22,18 +24,20 @@ class CodeIndex final : public VectorIndex {
  public:
   // Without lists.
   explicit CodeIndex(ProductQuantizer quantizer);
-  // With lists: coarse is [lists, dimension], in the space after the quantiser's rotation. Throws Error(kData): "index.coarse" (no whole
+  // With lists: coarse is [lists, dimension], in the space after the quantiser's rotation. From 8192 lists on a graph finds those nearest
+  // to a query (link_coarse()). Throws Error(kData): "index.coarse" (no whole
   // number of centroids, or none), "index.too_many_codes" (more than 257 a document).
   CodeIndex(ProductQuantizer quantizer, std::vector<float> coarse);
 
-  // What a file holds; one store and no numbers without lists. Throws Error(kData): "index.coarse", "index.lists" (stores, numbers and
-  // coarse centroids do not fit together, or a number stands twice).
+  // What a file holds; one store and no numbers without lists. Throws Error(kData): "index.coarse", "index.lists" (stores, numbers, coarse
+  // centroids and their graph do not fit together, or a number stands twice).
   struct Parts {
     std::vector<CodeStore> stores;                    // one a list
     std::vector<std::vector<std::uint32_t>> numbers;  // of each store's rows
     std::vector<float> coarse;
     std::size_t size = 0;
     Bitmap removed;
+    std::optional<NeighborGraph> coarse_graph;
   };
   CodeIndex(ProductQuantizer quantizer, Parts parts);
 
@@ -48,6 +52,10 @@ class CodeIndex final : public VectorIndex {
   // Lists to look into when a request does not say: a tenth of them, at least 1.
   std::size_t default_probes() const { return lists() / 10 + 1; }
 
+  // Makes the graph of the coarse centroids. A search uses it when that is less work than a product with all of them, and then looks into
+  // almost the nearest lists. Adding rows always finds the nearest.
+  void link_coarse(const GraphOptions& options = {});
+
   void add(const Vectors& rows) override;
   // Rows that are coded already: codes [rows, code_bytes()], as the quantiser packs them. Their lists are chosen by what the codes stand for.
   void add_codes(std::span<const std::uint8_t> codes);
@@ -59,9 +67,10 @@ class CodeIndex final : public VectorIndex {
  private:
   std::vector<Hits> search_checked(const Vectors& queries, const SearchRequest& request) const override;
   std::vector<Hits> range_checked(const Vectors& queries, float least, const Bitmap* allowed) const override;
+  void keep_only(std::span<const std::uint32_t> rows) override;
   std::vector<Hits> search_all(const Vectors& queries, const SearchRequest& request) const;
   std::vector<Hits> search_lists(const Vectors& queries, const SearchRequest& request) const;
-  std::vector<std::uint32_t> nearest_lists(const Vectors& query, std::size_t probes) const;
+  std::vector<std::vector<std::uint32_t>> nearest_lists(const Vectors& rotated, std::size_t probes) const;
   void add_bytes(std::span<const std::uint8_t> bytes, const Vectors& rotated);
   ScanFilter filter(std::size_t list, const Bitmap* allowed) const;
 

@@ -132,6 +132,19 @@ void CodeStore::get(std::size_t row, std::span<std::uint8_t> codes) const {
   }
 }
 
+void CodeStore::keep_only(std::span<const std::uint32_t> rows) {
+  CodeStore kept(codes_, bits_);
+  kept.owned_.resize(block_bytes(codes_, bits_, rows.size()), 0);
+  kept.rows_ = rows.size();
+  std::array<std::uint8_t, kernels::kMaxAdcCodes> row;
+  const auto codes = std::span(row).first(codes_);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    get(rows[i], codes);
+    kept.put(i, codes);
+  }
+  *this = std::move(kept);
+}
+
 float CodeStore::score(const QueryTables& tables, std::size_t row) const {
   std::array<std::uint8_t, kernels::kMaxAdcCodes> codes;
   get(row, std::span(codes).first(codes_));

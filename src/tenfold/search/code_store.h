@@ -72,6 +72,9 @@ class CodeStore {
   void set(std::size_t row, std::span<const std::uint8_t> codes);  // [M]
   void get(std::size_t row, std::span<std::uint8_t> codes) const;  // [M]
 
+  // Forgets all rows but these, whose numbers ascend.
+  void keep_only(std::span<const std::uint32_t> rows);
+
   float score(const QueryTables& tables, std::size_t row) const;
   // Adds all rows in blocks [first, last) that can be among the best of `best`. A block without an allowed row costs nothing when the
   // numbers are the store's own.

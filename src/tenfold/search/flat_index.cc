@@ -66,6 +66,16 @@ void FlatIndex::update(std::uint32_t number, const Vectors& row) {
   put(number, row.row(0));
 }
 
+void FlatIndex::keep_only(std::span<const std::uint32_t> rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] != i) put(i, row(rows[i]));  // no row moves up
+  }
+  rows_ = rows.size();
+  panels_.resize((rows_ + kWidth - 1) / kWidth * kWidth * dimension_);
+  panels_.shrink_to_fit();
+  squares_.resize(rows_);
+}
+
 template <typename Take>
 void FlatIndex::scores(const Vectors& queries,
                        std::size_t first,

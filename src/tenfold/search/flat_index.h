@@ -36,6 +36,7 @@ class FlatIndex final : public VectorIndex {
  private:
   std::vector<Hits> search_checked(const Vectors& queries, const SearchRequest& request) const override;
   std::vector<Hits> range_checked(const Vectors& queries, float least, const Bitmap* allowed) const override;
+  void keep_only(std::span<const std::uint32_t> rows) override;
   void put(std::size_t number, std::span<const float> row);
   // Calls take(query, number, score) for the rows of panels [first, last), by query.
   template <typename Take>

@@ -53,6 +53,66 @@ std::uint64_t field(const std::map<std::string, std::string>& metadata,
        fmt::format("a number from 0 to {}", most));
 }
 
+using Tensors = std::vector<io::TensorView>;
+using Metadata = std::map<std::string, std::string>;
+
+// A graph as tensors `name`_levels, _links and _upper and its options as metadata.
+void put_graph(const std::string& name, const NeighborGraph& graph, Tensors& tensors, Metadata& metadata) {
+  const auto& parts = graph.parts();
+  const auto room = static_cast<std::uint64_t>(graph.options().neighbors);
+  tensors.push_back(view(name + "_levels", DType::kU8, {parts.levels.size()}, parts.levels));
+  tensors.push_back(view(name + "_links", DType::kU32, {parts.levels.size(), 2 * room}, parts.links));
+  tensors.push_back(view(name + "_upper", DType::kU32, {parts.upper.size() / room, room}, parts.upper));
+  metadata[name + "_neighbors"] = std::to_string(room);
+  metadata[name + "_candidates"] = std::to_string(graph.options().candidates);
+  metadata[name + "_seed"] = std::to_string(graph.options().seed);
+  metadata[name + "_entry"] = std::to_string(parts.entry);
+}
+
+NeighborGraph read_graph(const std::string& name,
+                         const io::SafetensorsReader& tensors,
+                         const Metadata& metadata) {
+  const auto number = [&](const char* what, std::uint64_t most) {
+    return static_cast<std::int64_t>(field(metadata, name + what, most));
+  };
+  const GraphOptions options{.neighbors = number("_neighbors", 256),
+                             .candidates = number("_candidates", 10000),
+                             .seed = number("_seed", std::uint64_t{1} << 53)};
+  return NeighborGraph(options,
+                       {.levels = tensors.read_as<std::uint8_t>(name + "_levels"),
+                        .links = tensors.read_as<std::uint32_t>(name + "_links"),
+                        .upper = tensors.read_as<std::uint32_t>(name + "_upper"),
+                        .entry = static_cast<std::uint32_t>(number("_entry", 0xFFFFFFFEu))});
+}
+
+void put_quantizer(const ProductQuantizer& pq, Tensors& tensors, Metadata& metadata) {
+  const std::size_t d = pq.dimension();
+  tensors.push_back(
+      view("centroids", DType::kF32, {pq.blocks(), pq.codewords(), pq.width()}, pq.parts().centroids));
+  if (pq.has_rotation()) tensors.push_back(view("rotation", DType::kF32, {d, d}, pq.parts().rotation));
+  metadata["dimension"] = std::to_string(d);
+  metadata["blocks"] = std::to_string(pq.blocks());
+  metadata["bits"] = std::to_string(pq.bits());
+  metadata["anisotropy"] = fmt::format("{}", pq.parts().anisotropy);
+}
+
+std::vector<std::uint32_t> removed_rows(const VectorIndex& index) {
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t row = 0; row < index.size(); ++row) {
+    if (index.removed().test(row)) rows.push_back(row);
+  }
+  return rows;
+}
+
+void check_kind(const io::SafetensorsReader& tensors, bool graph) {
+  const bool has = tensors.contains("graph_levels");
+  if (has == graph) return;
+  fail("kind",
+       "the index is of another kind",
+       has ? "one with a graph" : "one without a graph",
+       graph ? "an index made with one" : "an index of codes alone");
+}
+
 std::vector<float> optional_floats(const io::SafetensorsReader& tensors, const char* name) {
   return tensors.contains(name) ? tensors.read_as<float>(name) : std::vector<float>();
 }
@@ -113,41 +173,68 @@ Bitmap read_removed(const io::SafetensorsReader& tensors, std::size_t size) {
 }  // namespace
 
 void add_index_members(io::BundleWriter& bundle, const CodeIndex& index, const Int8Rows* second) {
-  const ProductQuantizer& pq = index.quantizer();
-  const std::size_t d = pq.dimension();
+  const std::size_t d = index.dimension();
   std::vector<std::uint64_t> rows;
-  std::vector<std::uint32_t> numbers, removed;
+  std::vector<std::uint32_t> numbers;
+  const std::vector<std::uint32_t> removed = removed_rows(index);
   for (const CodeStore& store : index.parts().stores) rows.push_back(store.rows());
   for (const auto& list : index.parts().numbers) numbers.insert(numbers.end(), list.begin(), list.end());
-  for (std::uint32_t row = 0; row < index.size(); ++row) {
-    if (index.removed().test(row)) removed.push_back(row);
-  }
-  std::vector<io::TensorView> tensors{
-      view("centroids", DType::kF32, {pq.blocks(), pq.codewords(), pq.width()}, pq.parts().centroids),
-      view("list_rows", DType::kU64, {rows.size()}, rows),
-      view("removed", DType::kU32, {removed.size()}, removed)};
-  if (pq.has_rotation()) tensors.push_back(view("rotation", DType::kF32, {d, d}, pq.parts().rotation));
+  Tensors tensors{view("list_rows", DType::kU64, {rows.size()}, rows),
+                  view("removed", DType::kU32, {removed.size()}, removed)};
+  Metadata metadata{{"rows", std::to_string(index.size())}};
+  put_quantizer(index.quantizer(), tensors, metadata);
   if (index.has_lists()) {
     tensors.push_back(view("coarse", DType::kF32, {index.lists(), d}, index.parts().coarse));
     tensors.push_back(view("numbers", DType::kU32, {numbers.size()}, numbers));
   }
+  if (index.parts().coarse_graph) put_graph("coarse", *index.parts().coarse_graph, tensors, metadata);
   if (second != nullptr) {
     tensors.push_back(view("int8", DType::kI8, {second->rows(), d}, second->values()));
     tensors.push_back(view("int8_scales", DType::kF32, {second->rows()}, second->scales()));
   }
-  const io::SafetensorsMetadata metadata{{"dimension", std::to_string(d)},
-                                         {"blocks", std::to_string(pq.blocks())},
-                                         {"bits", std::to_string(pq.bits())},
-                                         {"rows", std::to_string(index.size())},
-                                         {"anisotropy", fmt::format("{}", pq.parts().anisotropy)}};
   bundle.add(kTensors, [&](WritableFile& file) { io::write_safetensors(file, tensors, metadata); });
   bundle.add(kCodes, [&](WritableFile& file) {
     for (const CodeStore& store : index.parts().stores) file.write(std::as_bytes(store.blocks()));
   });
 }
 
+void add_index_members(io::BundleWriter& bundle, const GraphIndex& index) {
+  const std::vector<std::uint32_t> removed = removed_rows(index);
+  Tensors tensors{view("removed", DType::kU32, {removed.size()}, removed)};
+  Metadata metadata{{"rows", std::to_string(index.size())}};
+  put_quantizer(index.quantizer(), tensors, metadata);
+  put_graph("graph", index.graph(), tensors, metadata);
+  bundle.add(kTensors, [&](WritableFile& file) { io::write_safetensors(file, tensors, metadata); });
+  bundle.add(kCodes, [&](WritableFile& file) { file.write(std::as_bytes(index.codes())); });
+}
+
+bool holds_graph_index(const io::BundleReader& bundle) {
+  return bundle.open_tensors(kTensors).contains("graph_levels");
+}
+
+GraphIndex open_graph_members(const io::BundleReader& bundle) {
+  const io::SafetensorsReader tensors = bundle.open_tensors(kTensors);
+  check_kind(tensors, true);
+  const auto metadata = tensors.metadata();
+  ProductQuantizer pq = read_quantizer(tensors, metadata);
+  const io::InputFile::Mapping codes = bundle.open_member(kCodes).map();
+  GraphIndex::Parts parts{
+      .codes = {reinterpret_cast<const std::uint8_t*>(codes.bytes.data()), codes.bytes.size()},
+      .keep = codes.keep,
+      .graph = read_graph("graph", tensors, metadata)};
+  const std::uint64_t rows = field(metadata, "rows", 0xFFFFFFFEu);
+  if (rows != parts.graph.size())
+    fail("shape",
+         "the graph has another number of nodes than the index of rows",
+         fmt::format("{} nodes", parts.graph.size()),
+         fmt::format("{}", rows));
+  parts.removed = read_removed(tensors, rows);
+  return GraphIndex(std::move(pq), std::move(parts));
+}
+
 IndexMembers open_index_members(const io::BundleReader& bundle) {
   const io::SafetensorsReader tensors = bundle.open_tensors(kTensors);
+  check_kind(tensors, false);
   const auto metadata = tensors.metadata();
   ProductQuantizer pq = read_quantizer(tensors, metadata);
   CodeIndex::Parts parts{.coarse = optional_floats(tensors, "coarse"),
@@ -172,6 +259,7 @@ IndexMembers open_index_members(const io::BundleReader& bundle) {
     }
   }
   parts.removed = read_removed(tensors, parts.size);
+  if (tensors.contains("coarse_levels")) parts.coarse_graph = read_graph("coarse", tensors, metadata);
   IndexMembers result{CodeIndex(std::move(pq), std::move(parts)), std::nullopt};
   if (tensors.contains("int8")) {
     auto values = tensors.read_as<std::int8_t>("int8");

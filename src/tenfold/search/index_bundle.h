@@ -8,12 +8,15 @@
 
 #include "tenfold/io/bundle.h"
 #include "tenfold/search/code_index.h"
+#include "tenfold/search/graph_index.h"
 #include "tenfold/search/rerank_index.h"
 
 namespace tenfold::search {
 
 // Adds both members. `second`: vectors to rank again, of the same rows. Throws what BundleWriter::add() throws.
 void add_index_members(io::BundleWriter& bundle, const CodeIndex& index, const Int8Rows* second = nullptr);
+// An index with a graph has its links in index.safetensors and its codes row by row in index.codes.
+void add_index_members(io::BundleWriter& bundle, const GraphIndex& index);
 
 struct IndexMembers {
   CodeIndex index;
@@ -21,8 +24,12 @@ struct IndexMembers {
 };
 
 // The codes stay in the file's pages; a row that is added or updated copies its list into memory first. Throws Error(kFile): the codes of
-// BundleReader and SafetensorsReader, "index_bundle.field" (metadata missing or of another kind), "index_bundle.shape" (members that do not
-// fit together); Error(kData) as the constructors of ProductQuantizer and CodeIndex.
+// BundleReader and SafetensorsReader, "index_bundle.field" (metadata missing or of another kind), "index_bundle.kind" (an index with a
+// graph where one without is wanted, or the other way round), "index_bundle.shape" (members that do not fit together); Error(kData) as the
+// constructors of ProductQuantizer, CodeIndex, NeighborGraph and GraphIndex.
 IndexMembers open_index_members(const io::BundleReader& bundle);
+GraphIndex open_graph_members(const io::BundleReader& bundle);
+// Which of the two to call. Throws Error(kFile) as they do.
+bool holds_graph_index(const io::BundleReader& bundle);
 
 }  // namespace tenfold::search

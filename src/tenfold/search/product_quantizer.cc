@@ -196,12 +196,16 @@ void ProductQuantizer::decode(std::span<const std::uint8_t> codes, std::span<flo
 
 std::vector<float> ProductQuantizer::tables(const Vectors& queries) const {
   const std::vector<float> rotated = rotate(queries);
+  return tables_of_rotated({rotated.data(), queries.rows, dimension()});
+}
+
+std::vector<float> ProductQuantizer::tables_of_rotated(const Vectors& queries) const {
   const std::size_t words = codewords();
   std::vector<float> result(queries.rows * blocks() * words);
   const auto row_stride = static_cast<std::ptrdiff_t>(blocks() * words);
   for (std::size_t m = 0; m < blocks(); ++m) {
-    const kernels::GemmTerm term{.a = rotated.data() + m * width(),
-                                 .row_stride = static_cast<std::ptrdiff_t>(dimension()),
+    const kernels::GemmTerm term{.a = queries.data + m * width(),
+                                 .row_stride = static_cast<std::ptrdiff_t>(queries.stride),
                                  .b = tables_[m].columns(),
                                  .steps = width(),
                                  .b_step = static_cast<std::ptrdiff_t>(tables_[m].padded())};

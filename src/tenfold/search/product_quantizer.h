@@ -57,6 +57,7 @@ class ProductQuantizer final : public Quantizer {
   std::vector<std::uint8_t> codes_of_rotated(const Vectors& rotated) const;
   // Inner products of the queries' blocks with all codewords: [queries, M, K]. The queries are not rotated yet.
   std::vector<float> tables(const Vectors& queries) const;
+  std::vector<float> tables_of_rotated(const Vectors& queries) const;
 
   // Between packed codes [rows, code_bytes()] and one byte a code [rows, M].
   void pack(std::span<const std::uint8_t> bytes, std::span<std::uint8_t> codes) const;

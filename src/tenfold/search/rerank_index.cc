@@ -60,6 +60,16 @@ void Int8Rows::set(std::size_t row, std::span<const float> values) {
   scales_[row] = to_bytes(values, &values_[row * dimension_], nullptr);
 }
 
+void Int8Rows::keep_only(std::span<const std::uint32_t> rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(&values_[rows[i] * dimension_], dimension_, &values_[i * dimension_]);
+    scales_[i] = scales_[rows[i]];
+  }
+  values_.resize(rows.size() * dimension_);
+  values_.shrink_to_fit();
+  scales_.resize(rows.size());
+}
+
 Int8Rows::Query Int8Rows::quantise(std::span<const float> query) {
   Query result{std::vector<std::int8_t>(query.size()), std::vector<std::int8_t>(query.size())};
   std::vector<float> rest;
@@ -95,6 +105,16 @@ void RerankIndex::add(const Vectors& rows) {
 void RerankIndex::update(std::span<const std::uint32_t> numbers, const Vectors& rows) {
   first_.update(numbers, rows);
   for (std::size_t i = 0; i < numbers.size(); ++i) second_.set(numbers[i], rows.row(i));
+}
+
+void RerankIndex::keep_only(std::span<const std::uint32_t> rows) {
+  std::vector<std::uint32_t> gone;
+  for (std::uint32_t row = 0; row < size(); ++row) {
+    if (removed().test(row)) gone.push_back(row);
+  }
+  first_.remove(gone);
+  first_.compact();
+  second_.keep_only(rows);
 }
 
 // Rows are removed here; the first stage learns of it through its filter.

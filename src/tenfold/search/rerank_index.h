@@ -24,6 +24,8 @@ class Int8Rows {
   std::size_t bytes() const { return values_.size() + scales_.size() * sizeof(float); }
   void append(const Vectors& rows);
   void set(std::size_t row, std::span<const float> values);
+  // Forgets all rows but these, whose numbers ascend.
+  void keep_only(std::span<const std::uint32_t> rows);
   const std::vector<std::int8_t>& values() const { return values_; }  // [rows, dimension]
   const std::vector<float>& scales() const { return scales_; }
 
@@ -63,6 +65,7 @@ class RerankIndex final : public VectorIndex {
   std::vector<Hits> search_checked(const Vectors& queries, const SearchRequest& request) const override;
   // By the second stage alone: every row.
   std::vector<Hits> range_checked(const Vectors& queries, float least, const Bitmap* allowed) const override;
+  void keep_only(std::span<const std::uint32_t> rows) override;
   Bitmap remaining(const Bitmap* allowed) const;
 
   CodeIndex first_;

@@ -19,17 +19,33 @@ void VectorIndex::check_room(std::size_t rows) const {
                .remedy = "make several indexes and merge their results"});
 }
 
-void VectorIndex::remove(std::span<const std::uint32_t> rows) {
+void VectorIndex::check_rows(std::span<const std::uint32_t> rows, std::string_view verb) const {
   for (const std::uint32_t row : rows) {
     if (row < size()) continue;
     throw Error(ErrorClass::kData,
                 "index.no_such_row",
-                {.what = "a row to remove is not in the index",
+                {.what = fmt::format("a row to {} is not in the index", verb),
                  .seen = fmt::format("{}", row),
                  .wanted = fmt::format("a number below {}", size())});
   }
+}
+
+void VectorIndex::remove(std::span<const std::uint32_t> rows) {
+  check_rows(rows, "remove");
   for (const std::uint32_t row : rows) removed_.set(row);
   any_removed_ = any_removed_ || !rows.empty();
+}
+
+std::vector<std::uint32_t> VectorIndex::compact() {
+  std::vector<std::uint32_t> rows;
+  rows.reserve(live());
+  for (std::size_t row = 0; row < size(); ++row) {
+    if (!removed_.test(row)) rows.push_back(static_cast<std::uint32_t>(row));
+  }
+  if (rows.size() == size()) return rows;
+  keep_only(rows);
+  set_removed(Bitmap(rows.size()));
+  return rows;
 }
 
 void VectorIndex::check(const Vectors& queries, const Bitmap* allowed) const {

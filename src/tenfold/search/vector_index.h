@@ -19,6 +19,7 @@ struct SearchRequest {
   std::size_t k = 10;
   const Bitmap* allowed = nullptr;  // only these rows, of size(); null: all
   std::size_t probes = 0;           // lists to look into, of an index with lists; 0: its default
+  std::size_t candidates = 0;       // rows kept in sight, of an index with a graph; 0: its default
 };
 
 // Searching is thread-safe; adding and removing are not, and not beside a search. Results do not depend on the number of threads.
@@ -40,6 +41,9 @@ class VectorIndex {
   // Rows are not found any more; doing it twice is no error. Throws Error(kData, "index.no_such_row").
   void remove(std::span<const std::uint32_t> rows);
   const Bitmap& removed() const { return removed_; }
+  // Gives the space of removed rows back. The others keep their order and get the numbers 0, 1, ...; the result holds the number that each
+  // had before.
+  std::vector<std::uint32_t> compact();
 
   // At most k hits for every query, best first. Uses the threads of base/threads.h, over queries or, for few of them, over rows. Throws
   // Error(kData): as check_vectors(), "index.filter_size".
@@ -53,9 +57,13 @@ class VectorIndex {
   virtual std::vector<Hits> range_checked(const Vectors& queries,
                                           float least,
                                           const Bitmap* allowed) const = 0;
+  // Forgets all rows but these, whose numbers ascend.
+  virtual void keep_only(std::span<const std::uint32_t> rows) = 0;
   // To be called when rows were added.
   void grow() { removed_.resize(size()); }
   void check_room(std::size_t rows) const;
+  // Throws Error(kData, "index.no_such_row"); `verb` is what was to be done: "update".
+  void check_rows(std::span<const std::uint32_t> rows, std::string_view verb) const;
   void set_removed(Bitmap removed) {
     removed_ = std::move(removed);
     any_removed_ = removed_.count() > 0;

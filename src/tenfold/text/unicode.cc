@@ -95,6 +95,20 @@ std::int32_t to_lower(std::int32_t code) {
   return code < 0 ? code : utf8proc_tolower(code);
 }
 
+std::string to_lower(std::string_view text) {
+  std::string result;
+  for (std::size_t at = 0; at < text.size();) {
+    const Character character = character_at(text, at);
+    if (character.code < 0) {
+      result.push_back(text[at]);
+    } else {
+      append(result, to_lower(character.code));
+    }
+    at += character.bytes;
+  }
+  return result;
+}
+
 std::u32string decompose(std::string_view text) {
   std::u32string result;
   for (std::size_t at = 0; at < text.size();) {

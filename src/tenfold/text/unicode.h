@@ -33,7 +33,8 @@ bool is_white_space(std::int32_t code);      // property White_Space
 bool is_space_separator(std::int32_t code);  // category Zs
 bool is_cjk_ideograph(std::int32_t code);    // unified and compatibility ideographs
 
-std::int32_t to_lower(std::int32_t code);  // simple case mapping
+std::int32_t to_lower(std::int32_t code);     // simple case mapping
+std::string to_lower(std::string_view text);  // the same of every character; invalid bytes stay
 // Canonical decomposition (NFD). Invalid bytes are left out.
 std::u32string decompose(std::string_view text);
 

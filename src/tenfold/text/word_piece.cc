@@ -2,10 +2,12 @@
 #include "tenfold/text/word_piece.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/io/json.h"
 #include "tenfold/text/unicode.h"
 
 namespace tenfold::text {
@@ -217,6 +219,30 @@ WordPieceTokenizer parse_word_piece(std::string_view vocabulary,
 
 WordPieceTokenizer read_word_piece(const Path& vocabulary, const WordPieceOptions& options) {
   return parse_word_piece(read_text_file(vocabulary, kMaxFile), printable(vocabulary.string(), 400), options);
+}
+
+WordPieceTokenizer read_bert_tokenizer(const Path& folder) {
+  WordPieceOptions options;
+  const Path path = folder / "tokenizer_config.json";
+  if (path_exists(path)) {
+    const std::string place = printable(path.string(), 400);
+    const nlohmann::json object =
+        io::parse_json(read_text_file(path, kMaxFile), place, {.error_class = ErrorClass::kFile});
+    const auto flag = [&](const char* name) -> std::optional<bool> {
+      if (!object.is_object() || !object.contains(name) || object[name].is_null()) return std::nullopt;
+      if (object[name].is_boolean()) return object[name].get<bool>();
+      throw Error(ErrorClass::kFile,
+                  "wordpiece.config",
+                  {.what = place + ": " + name + " is not a truth value",
+                   .seen = printable(object[name].dump()),
+                   .wanted = "true or false",
+                   .remedy = "use the files of a BERT model"});
+    };
+    options.lower_case = flag("do_lower_case").value_or(true);
+    options.strip_accents = flag("strip_accents");
+    options.split_ideographs = flag("tokenize_chinese_chars").value_or(true);
+  }
+  return read_word_piece(folder / "vocab.txt", options);
 }
 
 }  // namespace tenfold::text

@@ -80,4 +80,9 @@ WordPieceTokenizer parse_word_piece(std::string_view vocabulary,
                                     std::string_view place,
                                     const WordPieceOptions& options = {});
 
+// vocab.txt of the folder of a published model, with do_lower_case, strip_accents and tokenize_chinese_chars of its tokenizer_config.json
+// when there is one. Throws Error(kFile) as read_word_piece(), what io::parse_json() throws, and "wordpiece.config" when one of the
+// three is not true, false or (strip_accents) null.
+WordPieceTokenizer read_bert_tokenizer(const Path& folder);
+
 }  // namespace tenfold::text

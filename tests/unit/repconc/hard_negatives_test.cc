@@ -16,7 +16,7 @@
 namespace tenfold::repconc {
 namespace {
 
-constexpr EncoderOptions kSmall{.width = 16, .hidden = 16, .dimension = 8};
+const EncoderOptions kSmall{.width = 16, .hidden = 16, .dimension = 8};
 constexpr std::int64_t kDepth = 12;
 
 std::vector<std::int64_t> integers(const torch::Tensor& tensor) {

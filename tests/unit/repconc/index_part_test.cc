@@ -38,8 +38,7 @@ Retriever retriever() {
       rows, {.method = "opq", .bytes = 2, .kmeans_iterations = 3, .rotations = 2});
   search::ProductQuantizerParts parts = first.parts();
   for (float& value : parts.centroids) value *= 1.25f;
-  return {.options = options,
-          .vocabulary = vocabulary,
+  return {.vocabulary = vocabulary,
           .documents = encoder,
           .queries = queries,
           .assigning = first,

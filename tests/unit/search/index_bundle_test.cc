@@ -65,6 +65,43 @@ TEST_F(IndexBundle, KeepsTheSecondStage) {
   EXPECT_EQ(after.search(rows_, {.k = 7}), before.search(rows_, {.k = 7}));
 }
 
+TEST_F(IndexBundle, KeepsAGraph) {
+  for (const std::int64_t bits : {8, 4}) {
+    GraphIndex before(train_product_quantizer(
+        rows_, {.method = "opq", .bytes = 4, .bits = bits, .kmeans_iterations = 2, .rotations = 2}));
+    before.add(rows_);
+    before.remove(std::vector<std::uint32_t>{1, 499});
+    io::BundleWriter writer(real_file_system(), folder_ / "bundle", {.system = "test", .created_by = "test"});
+    add_index_members(writer, before);
+    writer.commit();
+    const io::BundleReader bundle = io::BundleReader::open(folder_ / "bundle");
+    EXPECT_TRUE(holds_graph_index(bundle));
+    EXPECT_EQ(code_of([&] { open_index_members(bundle); }), "index_bundle.kind");
+    GraphIndex after = open_graph_members(bundle);
+    EXPECT_EQ(after.search(rows_, {.k = 20}), before.search(rows_, {.k = 20}));
+    EXPECT_EQ(after.live(), kRows - 2);
+    EXPECT_EQ(after.graph().parts().links, before.graph().parts().links);
+    // It goes on as it would have without the file; the file's pages stay as they are.
+    after.add(rows_.slice(0, 70));
+    before.add(rows_.slice(0, 70));
+    EXPECT_EQ(after.search(rows_, {.k = 20}), before.search(rows_, {.k = 20}));
+    EXPECT_EQ(open_graph_members(bundle).size(), kRows);
+  }
+}
+
+TEST_F(IndexBundle, KeepsTheGraphOfItsLists) {
+  CodeIndex before = index(8, true);
+  before.link_coarse({.neighbors = 2, .candidates = 4, .seed = 9});
+  store(before);
+  EXPECT_FALSE(holds_graph_index(io::BundleReader::open(folder_ / "bundle")));
+  EXPECT_EQ(code_of([&] { open_graph_members(io::BundleReader::open(folder_ / "bundle")); }),
+            "index_bundle.kind");
+  const IndexMembers after = load();
+  ASSERT_TRUE(after.index.parts().coarse_graph.has_value());
+  EXPECT_EQ(after.index.parts().coarse_graph->parts().links, before.parts().coarse_graph->parts().links);
+  EXPECT_EQ(after.index.parts().coarse_graph->options().seed, 9);
+}
+
 TEST_F(IndexBundle, IsNeverSeenHalf) {
   const CodeIndex before = index(8, false), after = index(4, true);
   store(before);

@@ -11,6 +11,7 @@
 #include "tenfold/base/threads.h"
 #include "tenfold/search/code_index.h"
 #include "tenfold/search/flat_index.h"
+#include "tenfold/search/graph_index.h"
 #include "tenfold/search/rerank_index.h"
 #include "tests/unit/search/search_data.h"
 
@@ -192,6 +193,62 @@ TEST_F(Indexes, UpdatedRowsAreFoundByTheirNewVectors) {
     EXPECT_EQ(index.search(queries_, {.k = 12, .allowed = &all, .probes = 9}),
               fresh.search(queries_, {.k = 12}));
   }
+}
+
+// The rows that are left are found as before, under their new numbers; added and updated rows go on from there.
+TEST_F(Indexes, CompactingForgetsRemovedRowsOnly) {
+  std::vector<std::unique_ptr<VectorIndex>> indexes;
+  indexes.push_back(std::make_unique<FlatIndex>(kDimension));
+  indexes.push_back(std::make_unique<CodeIndex>(quantizer(8)));
+  indexes.push_back(std::make_unique<CodeIndex>(quantizer(4)));
+  indexes.push_back(std::make_unique<CodeIndex>(quantizer(4), train_coarse(quantizer(4), rows_, 5, 1)));
+  indexes.push_back(std::make_unique<RerankIndex>(CodeIndex(quantizer(8))));
+  indexes.push_back(std::make_unique<GraphIndex>(quantizer(8)));
+  for (const auto& index : indexes) {
+    index->add(rows_);
+    std::vector<std::uint32_t> gone;
+    for (std::uint32_t row = 0; row < kRows; row += 5) gone.push_back(row);  // 20 %
+    index->remove(gone);
+    const SearchRequest request{.k = 25, .probes = 5, .candidates = kRows};
+    const auto before = index->search(queries_, request);
+    const std::size_t bytes = index->bytes();
+    const auto former = index->compact();
+    EXPECT_EQ(index->size(), kRows - gone.size()) << index->kind();
+    EXPECT_EQ(index->live(), index->size());
+    EXPECT_LT(index->bytes(), bytes);
+    ASSERT_EQ(former.size(), index->size());
+    auto after = index->search(queries_, request);
+    for (Hits& hits : after) {
+      for (Hit& hit : hits) hit.row = former[hit.row];
+    }
+    EXPECT_EQ(after, before) << index->kind();
+    const auto unchanged = index->compact();
+    for (std::uint32_t row = 0; row < unchanged.size(); ++row) ASSERT_EQ(unchanged[row], row);
+    index->add(rows_.slice(0, 100));
+    EXPECT_EQ(index->size(), kRows - gone.size() + 100);
+    index->remove(std::vector<std::uint32_t>{0, 3});
+    for (const Hits& hits : index->search(queries_, request)) {
+      for (const Hit& hit : hits) ASSERT_TRUE(hit.row != 0 && hit.row != 3) << index->kind();
+    }
+  }
+}
+
+TEST_F(Indexes, CompactingAfterAnUpdateLeavesNoHoles) {
+  CodeIndex index(quantizer(8), train_coarse(quantizer(8), rows_, 7, 1));
+  index.add(rows_);
+  index.update(std::vector<std::uint32_t>{10, 20}, queries_.slice(0, 2));
+  index.remove(std::vector<std::uint32_t>{0, 10});
+  const auto former = index.compact();
+  std::size_t places = 0;
+  for (const CodeStore& store : index.parts().stores) places += store.rows();
+  EXPECT_EQ(places, kRows - 2);
+  EXPECT_EQ(former[0], 1u);
+  EXPECT_EQ(index.codes().size(), (kRows - 2) * index.quantizer().code_bytes());
+  std::vector<std::uint32_t> all(index.size());
+  std::iota(all.begin(), all.end(), 0u);
+  index.remove(all);
+  EXPECT_TRUE(index.compact().empty());
+  EXPECT_TRUE(index.search(queries_, {.k = 3})[0].empty());
 }
 
 TEST_F(Indexes, RangeSearchFindsExactlyTheRowsThatReachTheBound) {

@@ -2,10 +2,13 @@
 #include "tenfold/systems/repconc/bag_encoder.h"
 
 #include <ATen/Functions.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <tuple>
 #include <vector>
+
+#include "tenfold/systems/repconc/vocabulary.h"
 
 namespace tenfold::repconc {
 
@@ -41,6 +44,21 @@ std::shared_ptr<EncoderImpl> BagEncoderImpl::make_another() const {
   const torch::Tensor weights = weights_.detach().contiguous();
   return std::make_shared<BagEncoderImpl>(
       options_, std::span<const float>(weights.data_ptr<float>(), static_cast<std::size_t>(weights.numel())));
+}
+
+std::shared_ptr<EncoderImpl> open_bag(const std::map<std::string, torch::Tensor>& tensors,
+                                      const Vocabulary& vocabulary) {
+  const auto table = tensors.find("table"), outer = tensors.find("outer.weight");
+  if (table == tensors.end() || outer == tensors.end()) throw bad_weights("no tensors of a bag of words");
+  if (table->second.dim() != 2 || outer->second.dim() != 2) throw bad_weights("tensors of another rank");
+  if (table->second.size(0) != static_cast<std::int64_t>(vocabulary.size()) ||
+      vocabulary.idf().size() != vocabulary.size())
+    throw bad_weights(
+        fmt::format("vectors of {} words, a vocabulary of {}", table->second.size(0), vocabulary.size()));
+  return std::make_shared<BagEncoderImpl>(EncoderOptions{.width = table->second.size(1),
+                                                         .hidden = outer->second.size(1),
+                                                         .dimension = outer->second.size(0)},
+                                          vocabulary.idf());
 }
 
 }  // namespace tenfold::repconc

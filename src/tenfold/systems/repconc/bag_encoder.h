@@ -33,4 +33,8 @@ class BagEncoderImpl final : public EncoderImpl {
   torch::nn::LayerNorm norm_{nullptr};
 };
 
+// As open_encoder(): the shapes of the tensors say what the options were.
+std::shared_ptr<EncoderImpl> open_bag(const std::map<std::string, torch::Tensor>& tensors,
+                                      const Vocabulary& vocabulary);
+
 }  // namespace tenfold::repconc

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenfold/systems/repconc/corpus.h"
 
+#include "tenfold/systems/repconc/piece_vocabulary.h"
+
 namespace tenfold::repconc {
 namespace {
 
@@ -12,12 +14,24 @@ std::vector<std::string> training_texts(const RetrievalData& data) {
   return texts;
 }
 
+std::shared_ptr<const Vocabulary> make_vocabulary(const RetrievalData& data,
+                                                  const VocabularyOptions& options,
+                                                  const EncoderOptions& encoder) {
+  if (encoder.kind == "bert")
+    return std::make_shared<WordPieceVocabulary>(text::read_bert_tokenizer(encoder.checkpoint));
+  const std::vector<std::string> texts = training_texts(data);
+  if (encoder.kind == "transformer") return std::make_shared<BytePairVocabulary>(texts, options);
+  return std::make_shared<WordVocabulary>(texts, options);
+}
+
 }  // namespace
 
-Corpus::Corpus(const DataOptions& data_options, const VocabularyOptions& vocabulary_options)
+Corpus::Corpus(const DataOptions& data_options,
+               const VocabularyOptions& vocabulary_options,
+               const EncoderOptions& encoder_options)
     : options(data_options),
       data(load_retrieval_data(data_options)),
-      vocabulary(std::make_shared<WordVocabulary>(training_texts(data), vocabulary_options)),
+      vocabulary(make_vocabulary(data, vocabulary_options, encoder_options)),
       documents((*vocabulary)(data.corpus.texts)),
       queries((*vocabulary)(data.queries.texts)),
       train_relevant(relevant_documents(data, "train")),

@@ -8,14 +8,17 @@
 
 #include "tenfold/search/hit.h"
 #include "tenfold/search/ranking_metrics.h"
+#include "tenfold/systems/repconc/encoder.h"
 #include "tenfold/systems/repconc/retrieval_data.h"
 #include "tenfold/systems/repconc/vocabulary.h"
 
 namespace tenfold::repconc {
 
 struct Corpus {
-  // The vocabulary is made from the documents and the training queries.
-  Corpus(const DataOptions& data_options, const VocabularyOptions& vocabulary_options);
+  // The vocabulary is made from the documents and the training queries, or is that of the encoder's checkpoint.
+  Corpus(const DataOptions& data_options,
+         const VocabularyOptions& vocabulary_options,
+         const EncoderOptions& encoder_options = {});
 
   DataOptions options;
   RetrievalData data;

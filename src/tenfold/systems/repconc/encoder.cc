@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 #include <vector>
 
+#include "tenfold/base/strings.h"
 #include "tenfold/systems/repconc/bag_encoder.h"
+#include "tenfold/systems/repconc/transformer_encoder.h"
 #include "tenfold/systems/repconc/vocabulary.h"
 #include "tenfold/train/checkpoint.h"
 
@@ -64,8 +67,38 @@ torch::Tensor EncoderImpl::encode(const TokenLists& lists) {
 }
 
 Encoder make_encoder(const EncoderOptions& options, const Vocabulary& vocabulary) {
-  const std::shared_ptr<EncoderImpl> encoder = std::make_shared<BagEncoderImpl>(options, vocabulary.idf());
+  std::shared_ptr<EncoderImpl> encoder;
+  if (options.kind == "bag") encoder = std::make_shared<BagEncoderImpl>(options, vocabulary.idf());
+  if (options.kind == "transformer") encoder = make_transformer(options, vocabulary);
+  if (options.kind == "bert") encoder = read_bert(options, vocabulary);
+  check_internal(encoder != nullptr, "an encoder of a kind that is there");
   return Encoder(encoder);
+}
+
+Encoder open_encoder(const train::TensorMap& tensors,
+                     const std::map<std::string, std::string>& metadata,
+                     const Vocabulary& vocabulary) {
+  std::shared_ptr<EncoderImpl> made;
+  const auto kind = metadata.find("encoder_kind");
+  if (kind == metadata.end()) {
+    made = open_bag(tensors, vocabulary);
+  } else if (kind->second == "transformer") {
+    made = open_transformer(tensors, metadata, vocabulary);
+  } else {
+    throw bad_weights("an encoder of another kind: " + printable(kind->second));
+  }
+  Encoder encoder(made);
+  train::copy_into(*encoder, tensors);
+  return encoder;
+}
+
+Error bad_weights(std::string seen) {
+  return Error(ErrorClass::kFile,
+               "repconc.weights",
+               {.what = "weights.safetensors does not hold a retriever",
+                .seen = std::move(seen),
+                .wanted = "both encoders, the rotation and two sets of codewords that fit together",
+                .remedy = "train the model again"});
 }
 
 Encoder copy_of(const Encoder& encoder) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every encoder of texts is: token numbers to vectors of length 1. bag_encoder.h is one.
+// What every encoder of texts is: token numbers to vectors of length 1. bag_encoder.h and transformer_encoder.h are the kinds.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -7,9 +7,12 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
 
+#include "tenfold/base/error.h"
 #include "tenfold/config/field.h"
 #include "tenfold/systems/repconc/token_lists.h"
 
@@ -18,14 +21,51 @@ namespace tenfold::repconc {
 class Vocabulary;
 
 struct EncoderOptions {
-  std::int64_t width = 256;      // of a word's vector
+  std::string kind = "bag";
+  std::int64_t width = 256;      // of a token's vector
   std::int64_t hidden = 512;     // units of the network
   std::int64_t dimension = 128;  // d, of a text's vector
+  // Of the transformer alone.
+  std::int64_t layers = 2;
+  std::int64_t heads = 4;
+  std::string norm = "pre";
+  std::string pooling = "mean";  // of the last layer: mean of all tokens, or the first one
+  std::int64_t length = 128;     // tokens of a text that are read
+  std::string checkpoint;        // "bert": a folder with config.json, vocab.txt and model.safetensors
 
   void visit_fields(auto&& field) {
-    field("width", width, {.help = "of a word's vector", .min = 1, .max = 65536});
+    field("kind",
+          kind,
+          {.help = "bag of words, transformer over byte pairs, or BERT from a checkpoint",
+           .choices = {"bag", "transformer", "bert"}});
+    field("width", width, {.help = "of a token's vector", .min = 1, .max = 65536});
     field("hidden", hidden, {.help = "hidden units", .min = 1, .max = 65536});
-    field("dimension", dimension, {.help = "of a text's vector", .min = 1, .max = 65536});
+    field("dimension",
+          dimension,
+          {.help = "of a text's vector; with a transformer a linear map makes it of the width, or none when "
+                   "they are equal",
+           .min = 1,
+           .max = 65536});
+    field("layers", layers, {.help = "of a transformer", .min = 1, .max = 1000});
+    field("heads",
+          heads,
+          {.help = "of a transformer's attention; they divide the width", .min = 1, .max = 1000});
+    field("norm",
+          norm,
+          {.help = "of a transformer: layer norm before or behind a sublayer", .choices = {"pre", "post"}});
+    field("pooling",
+          pooling,
+          {.help = "of a transformer: mean of the tokens, or the first", .choices = {"mean", "first"}});
+    field("length",
+          length,
+          {.help = "tokens of a text that a transformer reads, its two markers included",
+           .min = 3,
+           .max = 1e6});
+    field(
+        "checkpoint",
+        checkpoint,
+        {.help = "of a BERT: folder with config.json, vocab.txt and model.safetensors; sizes come from there",
+         .file = config::FileUse::kRead});
   }
 };
 
@@ -48,14 +88,25 @@ class EncoderImpl : public torch::nn::Module {
   virtual std::int64_t dimension() const = 0;                  // d
   // One more of the same shape, with fresh weights.
   virtual std::shared_ptr<EncoderImpl> make_another() const = 0;
+  // What its shape needs beside the shapes of its tensors, as metadata of weights.safetensors.
+  virtual std::map<std::string, std::string> metadata() const { return {}; }
 
   // Without gradients, in parts: [texts, d].
   torch::Tensor encode(const TokenLists& lists);
 };
 TORCH_MODULE(Encoder);
 
-// With fresh weights from LibTorch's generator.
+// With fresh weights from LibTorch's generator, or those of options.checkpoint. Throws Error(kFile) what train::read_tensors(),
+// nn::parse_bert_config() and nn::load_bert() throw, "bert.vocabulary" when vocab.txt has more pieces than the checkpoint.
 Encoder make_encoder(const EncoderOptions& options, const Vocabulary& vocabulary);
+
+// The encoder that these tensors and this metadata are of, with their values. Throws Error(kFile, "repconc.weights") when they do not fit
+// together, and what train::copy_into() throws; memory is only taken for tensors that are there.
+Encoder open_encoder(const std::map<std::string, torch::Tensor>& tensors,
+                     const std::map<std::string, std::string>& metadata,
+                     const Vocabulary& vocabulary);
+// The error of weights.safetensors that hold something else.
+Error bad_weights(std::string seen);
 
 // A copy with parameters of its own.
 Encoder copy_of(const Encoder& encoder);

@@ -14,15 +14,6 @@
 namespace tenfold::repconc {
 namespace {
 
-Error bad_weights(std::string seen) {
-  return Error(ErrorClass::kFile,
-               "repconc.weights",
-               {.what = "weights.safetensors does not hold a retriever",
-                .seen = std::move(seen),
-                .wanted = "both encoders, the rotation and two sets of codewords that fit together",
-                .remedy = "train the model again"});
-}
-
 std::vector<float> dense(const torch::Tensor& tensor) {
   const torch::Tensor values = tensor.detach().to(at::kFloat).contiguous();
   return {values.data_ptr<float>(), values.data_ptr<float>() + values.numel()};
@@ -55,15 +46,6 @@ const torch::Tensor& member(const train::TensorMap& tensors, const std::string& 
   if (found == tensors.end()) throw bad_weights("no tensor " + name);
   if (found->second.dim() != rank) throw bad_weights(name + " of another rank");
   return found->second;
-}
-
-// The shapes of the tensors say what the options were.
-EncoderOptions options_of(const train::TensorMap& tensors, std::size_t words) {
-  const torch::Tensor& table = member(tensors, "documents.table", 2);
-  const torch::Tensor& outer = member(tensors, "documents.outer.weight", 2);
-  if (table.size(0) != static_cast<std::int64_t>(words))
-    throw bad_weights(fmt::format("vectors of {} words, a vocabulary of {}", table.size(0), words));
-  return {.width = table.size(1), .hidden = outer.size(1), .dimension = outer.size(0)};
 }
 
 search::ProductQuantizer quantizer_of(const train::TensorMap& tensors, const std::string& name) {
@@ -139,29 +121,29 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
   std::vector<torch::Tensor> copies;
   const std::vector<io::TensorView> views = train::tensor_views(tensors, copies);
   retriever.vocabulary->add_members(bundle);
-  bundle.add("weights.safetensors", [&](WritableFile& file) { io::write_safetensors(file, views); });
+  bundle.add("weights.safetensors", [&](WritableFile& file) {
+    io::write_safetensors(file, views, retriever.documents->metadata());
+  });
 }
 
 Retriever open_retriever(const io::BundleReader& bundle) {
   const std::shared_ptr<const Vocabulary> vocabulary = open_vocabulary(bundle);
-  const train::TensorMap tensors = train::read_tensors(bundle.open_tensors());
-  const EncoderOptions options = options_of(tensors, vocabulary->size());
-  Retriever retriever{.options = options,
-                      .vocabulary = vocabulary,
+  const io::SafetensorsReader reader = bundle.open_tensors();
+  const train::TensorMap tensors = train::read_tensors(reader);
+  const auto encoder_of = [&](const std::string& prefix) {
+    return open_encoder(with_prefix(tensors, prefix), reader.metadata(), *vocabulary);
+  };
+  Retriever retriever{.vocabulary = vocabulary,
+                      .documents = encoder_of("documents."),
+                      .queries = encoder_of("queries."),
                       .assigning = quantizer_of(tensors, "codewords_assigning"),
                       .scoring = quantizer_of(tensors, "codewords_scoring")};
-  if (retriever.scoring.dimension() != static_cast<std::size_t>(options.dimension) ||
+  if (!with_prefix(tensors, "dense.").empty()) retriever.dense = encoder_of("dense.");
+  const auto dimension = static_cast<std::int64_t>(retriever.scoring.dimension());
+  if (retriever.documents->dimension() != dimension || retriever.queries->dimension() != dimension ||
       retriever.assigning.dimension() != retriever.scoring.dimension() ||
       retriever.assigning.blocks() != retriever.scoring.blocks())
     throw bad_weights("codewords that do not fit the encoder");
-  retriever.documents = make_encoder(options, *vocabulary);
-  retriever.queries = make_encoder(options, *vocabulary);
-  train::copy_into(*retriever.documents, with_prefix(tensors, "documents."));
-  train::copy_into(*retriever.queries, with_prefix(tensors, "queries."));
-  const train::TensorMap dense = with_prefix(tensors, "dense.");
-  if (dense.empty()) return retriever;
-  retriever.dense = make_encoder(options, *vocabulary);
-  train::copy_into(*retriever.dense, dense);
   return retriever;
 }
 

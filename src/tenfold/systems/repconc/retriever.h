@@ -15,7 +15,6 @@
 namespace tenfold::repconc {
 
 struct Retriever {
-  EncoderOptions options;
   std::shared_ptr<const Vocabulary> vocabulary;
   Encoder documents{nullptr};          // f of stage 1
   Encoder queries{nullptr};            // f of stage 2; equal to the other without it

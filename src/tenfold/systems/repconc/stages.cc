@@ -30,7 +30,7 @@ class Stages {
     toml_ = config::to_toml(fields, "train");
     hash_ = config::hash(fields);
     check_blocks(options_);
-    corpus_ = std::make_shared<const Corpus>(options_.data, options_.vocabulary);
+    corpus_ = std::make_shared<const Corpus>(options_.data, options_.vocabulary, options_.encoder);
     check_size();
   }
 
@@ -59,8 +59,7 @@ class Stages {
     if (last.stopped.has_value()) return *last.stopped;
     if (last.json.is_object()) object["query"] = last.json;
     write("model",
-          {.options = options_.encoder,
-           .vocabulary = corpus_->vocabulary,
+          {.vocabulary = corpus_->vocabulary,
            .documents = joint->encoder,
            .queries = last.encoder,
            .assigning = assigning,
@@ -169,8 +168,7 @@ class Stages {
                       const QueryStage& stage,
                       const search::ProductQuantizer& start) const {
     write(Path(name) / "model",
-          {.options = options_.encoder,
-           .vocabulary = corpus_->vocabulary,
+          {.vocabulary = corpus_->vocabulary,
            .documents = documents,
            .queries = stage.encoder,
            .assigning = start,

@@ -80,8 +80,7 @@ const Retriever& Study::control() {
   const search::ProductQuantizer any =
       start_codewords(dense()->encode(corpus_->documents),
                       {.method = "random", .bytes = 1, .bits = 8, .seed = environment_.seed});
-  control_.emplace(Retriever{.options = options_.encoder,
-                             .vocabulary = corpus_->vocabulary,
+  control_.emplace(Retriever{.vocabulary = corpus_->vocabulary,
                              .documents = task.encoder(),
                              .queries = task.encoder(),
                              .assigning = any,
@@ -128,8 +127,7 @@ Retriever Study::query(const Encoder& encoder,
           kQueryStage,
           fmt::format("query stage, {} bytes", assigning.code_bytes()));
   }
-  return {.options = options_.encoder,
-          .vocabulary = corpus_->vocabulary,
+  return {.vocabulary = corpus_->vocabulary,
           .documents = encoder,
           .queries = model->encoder,
           .assigning = assigning,
@@ -139,8 +137,7 @@ Retriever Study::query(const Encoder& encoder,
 
 Retriever Study::without_query(const JointModule& model) const {
   const search::ProductQuantizer codewords = model->codebook->quantizer();
-  return {.options = options_.encoder,
-          .vocabulary = corpus_->vocabulary,
+  return {.vocabulary = corpus_->vocabulary,
           .documents = model->encoder,
           .queries = model->encoder,
           .assigning = codewords,

@@ -7,11 +7,14 @@
 #include <unordered_set>
 
 #include "tenfold/base/error.h"
+#include "tenfold/base/threads.h"
 #include "tenfold/io/json.h"
+#include "tenfold/systems/repconc/piece_vocabulary.h"
 
 namespace tenfold::repconc {
 namespace {
 
+constexpr std::size_t kTextsAtOnce = 256;
 constexpr std::uint64_t kMaxVocabularyBytes = std::uint64_t{1} << 30;
 
 struct Counted {
@@ -47,14 +50,19 @@ Error bad_vocabulary(std::string seen) {
 }  // namespace
 
 TokenLists Vocabulary::operator()(std::span<const std::string> texts) const {
+  std::vector<std::vector<std::int64_t>> tokens(texts.size());
+  parallel_for(texts.size(), kTextsAtOnce, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) tokens[i] = (*this)(texts[i]);
+  });
   TokenLists lists;
-  for (const std::string& text : texts) lists.add((*this)(text));
+  for (const std::vector<std::int64_t>& text : tokens) lists.add(text);
   return lists;
 }
 
 std::shared_ptr<const Vocabulary> open_vocabulary(const io::BundleReader& bundle) {
-  return std::make_shared<WordVocabulary>(
-      WordVocabulary::from_json(bundle.read_text("vocabulary.json", kMaxVocabularyBytes)));
+  const std::string text = bundle.read_text("vocabulary.json", kMaxVocabularyBytes);
+  if (auto pieces = open_piece_vocabulary(bundle, text)) return pieces;
+  return std::make_shared<WordVocabulary>(WordVocabulary::from_json(text));
 }
 
 WordVocabulary::WordVocabulary(std::span<const std::string> documents, const VocabularyOptions& options)

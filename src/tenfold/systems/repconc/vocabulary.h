@@ -21,6 +21,7 @@ struct VocabularyOptions {
   std::int64_t least_documents = 1;  // a word of fewer documents is left out
   std::int64_t largest = 200'000;    // words that are kept, the most frequent ones
   search::TokenizerOptions tokenizer;
+  std::int64_t pieces = 8192;  // of the byte-pair vocabulary of a transformer
 
   void visit_fields(auto&& field) {
     field("least_documents",
@@ -28,6 +29,11 @@ struct VocabularyOptions {
           {.help = "a word that fewer documents have is left out", .min = 1, .max = 1e9});
     field("largest", largest, {.help = "words kept, the most frequent ones", .min = 1, .max = 1e8});
     field("tokenizer", tokenizer, {});
+    field("pieces",
+          pieces,
+          {.help = "of the byte-pair vocabulary of a transformer, trained on the documents",
+           .min = 258,
+           .max = 1e7});
   }
 };
 
@@ -43,13 +49,18 @@ class Vocabulary {
 
   // By token number, whether it goes on with the word before it; empty: every token is a word.
   virtual std::vector<bool> continues_word() const { return {}; }
+  // Tokens that a transformer reads before and behind a text and where there is no text; -1: none.
+  struct Markers {
+    std::int64_t begin = -1, end = -1, padding = 0;
+  };
+  virtual Markers markers() const { return {}; }
   // Weights of the tokens for a bag of words; empty: none are known.
   virtual const std::vector<float>& idf() const = 0;
-  // The member vocabulary.json of a bundle.
+  // The members vocabulary.json and, with byte pairs, merges.txt of a bundle.
   virtual void add_members(io::BundleWriter& bundle) const = 0;
 };
 
-// Throws Error(kFile, "repconc.vocabulary") for anything that add_members() has not written.
+// Throws Error(kFile): "repconc.vocabulary" and the codes of text/byte_pair.h and text/word_piece.h, for anything that add_members() has not written.
 std::shared_ptr<const Vocabulary> open_vocabulary(const io::BundleReader& bundle);
 
 class WordVocabulary final : public Vocabulary {

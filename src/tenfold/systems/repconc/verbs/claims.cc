@@ -59,7 +59,7 @@ Value& once(std::map<Key, Value>& made, const Key& key, const Make& make) {
 std::shared_ptr<const Corpus> corpus_of(const TrainOptions& options) {
   static std::map<std::string, std::shared_ptr<const Corpus>> made;
   return once(made, options.data.path, [&] {
-    return std::make_shared<const Corpus>(options.data, options.vocabulary);
+    return std::make_shared<const Corpus>(options.data, options.vocabulary, options.encoder);
   });
 }
 
