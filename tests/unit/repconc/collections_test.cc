@@ -65,6 +65,16 @@ TEST(Packages, EqualDescriptionsAreOneDocumentAndEqualSynopsesOneQuery) {
   EXPECT_EQ(made.queries[0].documents, (std::vector<std::string>{"alpha"}));
 }
 
+TEST(Packages, OfTwoVersionsTheFirstCounts) {
+  const MadeCollection made = parse_packages(
+      "Package: alpha\nDescription-en: first synopsis of it\n The first long text.\n\n"
+      "Package: alpha\nDescription-en: second synopsis of it\n The second long text.\n");
+  ASSERT_EQ(made.documents.size(), 1u);
+  EXPECT_EQ(made.documents[0].text, "The first long text.");
+  ASSERT_EQ(made.queries.size(), 1u);
+  EXPECT_EQ(made.queries[0].text, "first synopsis of it");
+}
+
 TEST(Packages, SaysWhereDescriptionsComeFrom) {
   try {
     parse_packages("Package: alpha\nDescription: only a synopsis\n");

@@ -209,10 +209,12 @@ MadeCollection parse_wordnet(const std::map<std::string, std::string>& files) {
 MadeCollection parse_packages(std::string_view text) {
   MadeCollection collection;
   std::unordered_map<std::string, std::string> by_text;  // description to document
+  std::set<std::string> names;
   std::map<std::string, std::set<std::string>> by_synopsis;
   for (const Package& package : read_packages(text)) {
     const std::string description = without_name(package);
-    if (words_of()(description).size() < kLeastWords) continue;
+    // Of two versions of a package the first one counts.
+    if (words_of()(description).size() < kLeastWords || !names.insert(package.name).second) continue;
     const auto [found, fresh] = by_text.try_emplace(description, package.name);
     if (fresh) collection.documents.push_back({package.name, description});
     if (words_of()(package.synopsis).size() >= kLeastWords)

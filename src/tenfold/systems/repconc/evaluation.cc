@@ -23,7 +23,10 @@ constexpr std::size_t kDepth = 100;
 constexpr std::size_t kRerankFactor = 10;  // 1,000 candidates for 100 hits
 constexpr int kWeightSteps = 20;           // of the weighted hybrid
 
+// One list alone at either end: a document the other list adds has no say there.
 search::Hits weighted(const search::Hits& words, const search::Hits& codes, double weight) {
+  if (weight <= 0.0) return words;
+  if (weight >= 1.0) return codes;
   return search::weighted_fusion(
       std::array<search::Hits, 2>{words, codes}, kDepth, {.weights = {1.0 - weight, weight}});
 }
