@@ -2,11 +2,13 @@
 """A tenfold server for the browser tests, with a folder of runs whose names and contents try to become markup."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 import urllib.request
 
+INDEX = "small-search"  # a trained retriever with an index of its documents
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -17,6 +19,7 @@ class Server:
         self.program, self.folder, self.port = program, folder, 0
         self.runs = os.path.join(folder, "runs")
         write_runs(self.runs)
+        write_index(program, os.path.join(self.runs, INDEX))
         self.start()
 
     def start(self):
@@ -72,6 +75,16 @@ def write_run(folder, seed, name, rate):
     with open(os.path.join(folder, "run.json"), "w") as file:
         json.dump({"schema": "tenfold.run/1", "system": name, "name": name, "date": "2022-03-01T00:00:00Z", "seed": seed, "steps": 40,
                    "parameters": 10, "flop": {"total": 1e15 * seed}, "wall_hours": 0.01, "revision": name}, file)
+
+
+def write_index(program, place):
+    """The index of a short training, as a bundle of its own."""
+    folder = place + ".training"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for command in (["train", "--preset", "demo", "--out", folder], ["index", folder]):
+        subprocess.run([program, "repconc", *command, "--threads", "1", "--quiet"], check=True, stdout=subprocess.DEVNULL, env=environment)
+    os.rename(os.path.join(folder, "index"), place)
+    shutil.rmtree(folder)
 
 
 def write_hostile_table(path):

@@ -9,9 +9,9 @@ import tempfile
 import unittest
 
 from devtools import Browser, find, find_browser
-from studio_server import HOSTILE, Server, write_hostile_table
+from studio_server import HOSTILE, INDEX, Server, write_hostile_table
 
-PAGES = ("", "trends", "trends?mode=eras", "runs", "runs?start=1", "forward-gradient", "forward-gradient?on=network")
+PAGES = ("", "trends", "trends?mode=eras", "runs", "runs?start=1", "forward-gradient", "forward-gradient?on=network", "repconc", "repconc?q=finu")
 LARGEST_PAGE = 300_000  # bytes of everything but the chart library
 
 
@@ -344,6 +344,41 @@ class RunsPage(StudioTest):
         self.page.fill("[aria-label='Filter: All options']", "dropout of nothing")
         self.page.run("document.querySelector(\"[aria-label='Filter: All options']\").dispatchEvent(new Event('input'))")
         self.assertEqual(self.page.run("document.querySelectorAll('details.more fieldset:not([hidden])').length"), 0)
+
+
+class RepconcPage(StudioTest):
+    def ask(self, body):
+        return self.server.post(f"/api/models/{INDEX}/search", body)
+
+    def test_shows_three_ways_side_by_side(self):
+        self.open("repconc")
+        self.page.fill("label=Search", "finu lipa bake")
+        self.page.click("text=Search")
+        self.wait_text("Whole vectors")
+        answers = self.ask({"text": "finu lipa bake"})["answers"]
+        for place, answer in enumerate(answers):
+            column = f".side-by-side > section:nth-child({place + 1})"
+            self.wait_text(answer["hits"][0]["id"] if answer["hits"] else "Nothing found", column)
+            self.wait_text(f"{answer['bytes_per_document']:.4g} bytes a document", column)
+
+    def test_compares_sizes(self):
+        self.open("repconc")
+        own = self.server.post(f"/api/models/{INDEX}/about", {})
+        self.page.fill("label=Search", "finu lipa bake")
+        self.page.click("text=Search")
+        self.wait_text("Codes", ".side-by-side")
+        other = own["sizes"].index(16)
+        self.page.choose("label=Bytes of a document's code", str(other))
+        self.wait_text("OPQ without training")
+        self.wait_text("16 bytes a document")
+        self.assertIn("bytes=16", self.page.run("location.hash"))
+
+    def test_words_a_question_nobody_understands(self):
+        self.expected = ("Failed to load resource: the server responded with a status of 400",)
+        self.open("repconc")
+        self.page.fill("label=Search", "!?")
+        self.page.click("text=Search")
+        self.wait_text("The query has no words")
 
 
 class ForwardGradientPage(StudioTest):

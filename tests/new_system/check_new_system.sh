@@ -46,6 +46,8 @@ run "$tenfold" "$name" train --preset demo --out "$folder/run" --threads 1
 run "$tenfold" "$name" eval "$folder/run"
 run "$tenfold" "$name" export "$folder/run" --out "$folder/bundle"
 run "$tenfold" info "$folder/bundle/model"
+run "$tenfold" list --state works
+grep -q "$name" "$log" || fail "tenfold list does not know $name"
 run "$tenfold" "$name" --help
 grep -q "^  train " "$log" || fail "the help page of $name does not list its verbs"
 echo "--- done"

@@ -11,4 +11,5 @@ export const pages = [
     system: "forward-gradient",
     load: () => import("./forward-gradient.js"),
   },
+  { path: "repconc", title: "RepCONC", system: "repconc", load: () => import("./repconc.js") },
 ];

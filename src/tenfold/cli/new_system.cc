@@ -124,6 +124,8 @@ struct Insertion {
   Path file;
   std::string_view marker;
   std::string line;
+  std::string unless =
+      {};  // text that makes the line needless: the project's own systems are on the roadmap already
 };
 
 std::vector<Insertion> insertions(const Names& names) {
@@ -133,6 +135,12 @@ std::vector<Insertion> insertions(const Names& names) {
           {"src/tenfold/systems/registry_torch.cc",
            "  // New systems go above this line.",
            fmt::format("  systems.push_back({}::make_system());\n", names.space)},
+          {"src/tenfold/systems/roadmap.cc",
+           "      // New systems go above this line.",
+           fmt::format("      {{\"{}\", \"{}\", \"fits a linear model, so far\", \"works\"}},\n",
+                       names.name,
+                       names.title),
+           fmt::format("{{\"{}\",", names.name)},
           {"src/tenfold/systems/CMakeLists.txt",
            "  # Folders of new systems go above this line.",
            fmt::format("  add_subdirectory({})\n", names.space)},
@@ -174,6 +182,7 @@ FileList changed_lists(const Path& tree, const Names& names) {
       files.emplace_back(insertion.file, read_text_file(tree / insertion.file, kSourceFileLimit));
     }
     std::string& text = files.back().second;
+    if (!insertion.unless.empty() && text.find(insertion.unless) != std::string::npos) continue;
     const std::size_t at =
         insertion.marker.empty() ? place_of_include(text, insertion.line) : text.find(insertion.marker);
     if (at == std::string::npos) {

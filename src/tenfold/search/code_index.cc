@@ -239,6 +239,10 @@ void CodeIndex::keep_only(std::span<const std::uint32_t> rows) {
   parts_.removed = Bitmap(parts_.size);
 }
 
+void CodeIndex::own_codes() {
+  for (CodeStore& store : parts_.stores) store.own();
+}
+
 std::vector<std::uint8_t> CodeIndex::codes() const {
   const std::size_t codes = quantizer_.blocks();
   std::vector<std::uint8_t> bytes(size() * codes), packed(size() * quantizer_.code_bytes());

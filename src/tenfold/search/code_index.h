@@ -61,6 +61,8 @@ class CodeIndex final : public VectorIndex {
   void add_codes(std::span<const std::uint8_t> codes);
   // Other vectors for rows of the index, which move to their new list. Throws Error(kData): "index.no_such_row", and as check_vectors().
   void update(std::span<const std::uint32_t> numbers, const Vectors& rows);
+  // Copies mapped codes into memory: a file that changes later changes nothing.
+  void own_codes();
   // Packed codes of all rows in the order of their numbers: [size, code_bytes()]. Removed rows keep theirs.
   std::vector<std::uint8_t> codes() const;
 

@@ -72,6 +72,8 @@ class CodeStore {
   void set(std::size_t row, std::span<const std::uint8_t> codes);  // [M]
   void get(std::size_t row, std::span<std::uint8_t> codes) const;  // [M]
 
+  // Copies mapped blocks into memory.
+  void own();
   // Forgets all rows but these, whose numbers ascend.
   void keep_only(std::span<const std::uint32_t> rows);
 
@@ -93,7 +95,6 @@ class CodeStore {
  private:
   std::size_t bytes_of_block() const;
   void put(std::size_t row, std::span<const std::uint8_t> codes);
-  void own();
   bool may_skip(const ScanFilter& filter, std::size_t block) const;
   // Sums of blocks [first, last), at most kChunkRows rows, and the places in them that reach `least`.
   std::size_t candidates(const QueryTables& tables,

@@ -106,6 +106,7 @@ struct Server::State {
   void load_bundle(const FolderEntry& entry,
                    bool named,
                    const std::function<void(std::string_view)>& progress);
+  void load_run(const FolderEntry& entry, const std::function<void(std::string_view)>& progress);
   void add_model(systems::Service service, const std::function<void(std::string_view)>& progress);
 
   const ServeOptions options;
@@ -300,6 +301,27 @@ void Server::State::load_bundle(const FolderEntry& entry,
   }
 }
 
+// A run offers the bundle it has led to: what is served best first. Runs of systems whose bundles cannot be served are none of a
+// server's business.
+void Server::State::load_run(const FolderEntry& entry,
+                             const std::function<void(std::string_view)>& progress) {
+  for (const char* part : {"index", "model"}) {
+    const Path path = entry.place.root / entry.place.child / part;
+    std::error_code unreadable;
+    if (!std::filesystem::exists(path / "manifest.json", unreadable)) continue;
+    try {
+      const io::BundleReader bundle = io::BundleReader::open(path);
+      for (const systems::System& system : parts.systems) {
+        if (system.name != bundle.manifest().system || !system.open_bundle) continue;
+        if (progress) progress("loading " + entry.name + "/" + part);
+        return add_model(system.open_bundle(bundle, to_lower(entry.name)), progress);
+      }
+    } catch (const Error& error) {
+      log::warning("serve: {} is left out: {} ({})", path.string(), error.text().what, error.code());
+    }
+  }
+}
+
 void Server::State::load(const std::function<void(std::string_view)>& progress) {
   for (const systems::Service& service : parts.models) add_model(service, progress);
   for (const systems::System& system : parts.systems) {
@@ -307,6 +329,7 @@ void Server::State::load(const std::function<void(std::string_view)>& progress) 
   }
   for (const FolderEntry& entry : runs.scan()) {
     if (entry.kind == FolderKind::kBundle) load_bundle(entry, entry.place.child.empty(), progress);
+    if (entry.kind == FolderKind::kRun) load_run(entry, progress);
   }
 }
 

@@ -18,6 +18,7 @@ std::vector<SystemState> roadmap() {
        "fits 70 years of training compute and puts your own run on the chart",
        "works"},
       {"repconc", "RepCONC", "compresses dense-retrieval vectors and searches them fast", "works"},
+      // New systems go above this line.
   };
 }
 

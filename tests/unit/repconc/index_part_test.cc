@@ -6,9 +6,8 @@
 
 #include <filesystem>
 
-#include "tenfold/systems/repconc/demo_corpus.h"
-#include "tenfold/systems/training/verbs.h"
 #include "tests/support/error_code.h"
+#include "tests/unit/repconc/small_retriever.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -18,31 +17,6 @@ Path scratch(const std::string& name) {
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   return folder;
-}
-
-const search::BeirCorpus& documents() {
-  static const search::BeirCorpus made = make_demo_corpus().corpus;
-  return made;
-}
-
-// Untrained weights; two sets of codewords.
-Retriever retriever() {
-  training::seed_initial_weights(3);
-  const EncoderOptions options{.width = 16, .hidden = 16, .dimension = 8};
-  const auto vocabulary = std::make_shared<const WordVocabulary>(documents().texts, VocabularyOptions{});
-  const Encoder encoder = make_encoder(options, *vocabulary), queries = make_encoder(options, *vocabulary);
-  Encoder model = encoder;
-  const torch::Tensor x = model->encode((*vocabulary)(documents().texts));
-  const search::Vectors rows(x.data_ptr<float>(), documents().ids.size(), 8);
-  const search::ProductQuantizer first = search::train_product_quantizer(
-      rows, {.method = "opq", .bytes = 2, .kmeans_iterations = 3, .rotations = 2});
-  search::ProductQuantizerParts parts = first.parts();
-  for (float& value : parts.centroids) value *= 1.25f;
-  return {.vocabulary = vocabulary,
-          .documents = encoder,
-          .queries = queries,
-          .assigning = first,
-          .scoring = search::ProductQuantizer(parts)};
 }
 
 class WrittenIndex : public testing::Test {

@@ -408,6 +408,22 @@ TEST(Server, RefusesToStartWithADamagedBundleThatWasNamed) {
   EXPECT_EQ(code_of((bundles.path() / "none").string()), "serve.no_folder");
 }
 
+TEST(Server, ServesTheBundleThatARunHasLedTo) {
+  ScratchFolder runs;
+  std::filesystem::create_directories(runs.path() / "trained");
+  std::ofstream(runs.path() / "trained" / "metrics.jsonl") << "{}\n";
+  write_bundle(runs.path() / "trained" / "model", "one");
+  std::filesystem::create_directories(runs.path() / "other");
+  std::ofstream(runs.path() / "other" / "metrics.jsonl") << "{}\n";
+  write_bundle(runs.path() / "other" / "model", "one", "nosuch");
+  TestServer server([&](ServeOptions& options) { options.dirs = {runs.path().string()}; });
+  EXPECT_EQ(server.post("/v2/models/trainedone/infer", echo_body({{5}})).status, 200);
+  EXPECT_EQ(json::parse(server.get("/api/models").body)["models"].size(), 2u);
+  write_bundle(runs.path() / "trained" / "index", "two");
+  TestServer indexed([&](ServeOptions& options) { options.dirs = {(runs.path() / "trained").string()}; });
+  EXPECT_EQ(indexed.post("/v2/models/trainedtwo/infer", echo_body({{5}})).status, 200);
+}
+
 TEST(Server, AnswersRoutesOfModelsAndSystems) {
   TestServer server;
   for (const char* path : {"/api/models/echo/count", "/api/test/count"}) {

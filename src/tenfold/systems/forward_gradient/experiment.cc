@@ -139,6 +139,28 @@ ExperimentReport run_experiment(const data::DataSplits& data, const ExperimentOp
   return train_and_measure({data, task, estimator, predict}, options);
 }
 
+double seconds_per_step(const ExperimentReport& report, const ExperimentOptions& options) {
+  return report.cpu_seconds / static_cast<double>(options.steps);
+}
+
+double steps_to_loss(const ExperimentReport& report, double target) {
+  constexpr std::size_t kWindow = 5;
+  for (std::size_t i = kWindow; i <= report.curve.size(); ++i) {
+    double sum = 0.0;
+    for (std::size_t j = i - kWindow; j < i; ++j) sum += report.curve[j].loss;
+    if (sum / kWindow <= target) return static_cast<double>(report.curve[i - 1].step);
+  }
+  return static_cast<double>(report.curve.back().step);
+}
+
+double time_to_loss_ratio(const ExperimentReport& report,
+                          const ExperimentReport& reference,
+                          const ExperimentOptions& options) {
+  const double target = std::max(report.final_loss, reference.final_loss);
+  return steps_to_loss(report, target) * seconds_per_step(report, options) /
+         (steps_to_loss(reference, target) * seconds_per_step(reference, options));
+}
+
 double best_rate(const std::vector<double>& rates, ExperimentOptions options, const Experiment& run) {
   check_internal(!rates.empty(), "no learning rates to choose from");
   options.seed = kTuningSeed;

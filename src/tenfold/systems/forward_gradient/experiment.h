@@ -67,6 +67,14 @@ struct ExperimentParts {
 };
 ExperimentReport train_and_measure(const ExperimentParts& parts, const ExperimentOptions& options);
 
+double seconds_per_step(const ExperimentReport& report, const ExperimentOptions& options);  // CPU time
+// The first logged step at which the mean of the last five logged losses is at or below `target`; else the last one.
+double steps_to_loss(const ExperimentReport& report, double target);
+// CPU time of `report` over that of `reference` until both have the loss that the worse of them ends with: T_f / T_b of the paper.
+double time_to_loss_ratio(const ExperimentReport& report,
+                          const ExperimentReport& reference,
+                          const ExperimentOptions& options);
+
 using Experiment = std::function<ExperimentReport(const ExperimentOptions&)>;
 double best_rate(const std::vector<double>& rates, ExperimentOptions options, const Experiment& run);
 

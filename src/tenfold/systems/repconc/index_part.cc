@@ -84,7 +84,10 @@ void write_index(FileSystem& files,
 }
 
 OpenIndex open_index(const std::string& path) {
-  const io::BundleReader bundle = open_part(path, "index");
+  return open_index(open_part(path, "index"));
+}
+
+OpenIndex open_index(const io::BundleReader& bundle) {
   OpenIndex open{.retriever = open_retriever(bundle),
                  .corpus = from_jsonl(bundle.read_text("documents.jsonl", kTextLimit)),
                  .codes = std::move(search::open_index_members(bundle).index)};

@@ -36,7 +36,8 @@ struct OpenIndex {
 };
 
 // Throws as open_part(), open_retriever(), open_index_members(), and Error(kFile, "repconc.documents") when the texts do not fit.
-OpenIndex open_index(const std::string& path);
+OpenIndex open_index(const io::BundleReader& bundle);
+OpenIndex open_index(const std::string& path);  // the bundle, or the folder of a run that has one
 
 // Exact search over whole vectors, for comparison: the documents are encoded again.
 search::FlatIndex exact_index(const std::vector<float>& vectors, std::size_t dimension);

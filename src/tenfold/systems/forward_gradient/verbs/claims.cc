@@ -33,6 +33,7 @@ std::vector<systems::Claim> make_claims() {
   std::vector<systems::Claim> claims = estimator_claims();
   for (systems::Claim& claim : cost_claims()) claims.push_back(std::move(claim));
   for (systems::Claim& claim : learning_claims()) claims.push_back(std::move(claim));
+  for (systems::Claim& claim : curve_claims()) claims.push_back(std::move(claim));
   return claims;
 }
 

@@ -145,12 +145,6 @@ const data::DataSplits& fashion() {
   return data;
 }
 
-struct Contender {
-  std::string name;
-  train::GradientOptions gradient;
-  FusedOptions fused;
-  std::vector<double> rates;
-};
 Contender plain(std::string name, train::GradientOptions gradient, std::vector<double> rates) {
   return {std::move(name), std::move(gradient), {.mode = "none"}, std::move(rates)};
 }
@@ -165,30 +159,6 @@ ExperimentOptions options_of(const Contender& contender, const NetworkOptions& n
           .fused = contender.fused,
           .seed = run.seed,
           .stop = run.stop};
-}
-
-double seconds_per_step(const ExperimentReport& report, const ExperimentOptions& options) {
-  return report.cpu_seconds / static_cast<double>(options.steps);
-}
-
-// The first logged step at which the mean of the last five logged losses is at or below `target`.
-double steps_to(const ExperimentReport& report, double target) {
-  constexpr std::size_t kWindow = 5;
-  for (std::size_t i = kWindow; i <= report.curve.size(); ++i) {
-    double sum = 0.0;
-    for (std::size_t j = i - kWindow; j < i; ++j) sum += report.curve[j].loss;
-    if (sum / kWindow <= target) return static_cast<double>(report.curve[i - 1].step);
-  }
-  return static_cast<double>(report.curve.back().step);
-}
-
-// Time at which both have reached the loss that the slower one ends with.
-double time_ratio(const ExperimentReport& forward,
-                  const ExperimentReport& backprop,
-                  const ExperimentOptions& options) {
-  const double target = std::max(forward.final_loss, backprop.final_loss);
-  return steps_to(forward, target) * seconds_per_step(forward, options) /
-         (steps_to(backprop, target) * seconds_per_step(backprop, options));
 }
 
 Claim time_to_loss() {
@@ -225,8 +195,8 @@ Claim time_to_loss() {
         run.progress(
             fmt::format("{} on {}: loss {:.3f}", contender.name, model, reports[contender.name].final_loss));
       }
-      result["ratio_" + model] = time_ratio(reports["rank1"], reports["backprop"], options);
-      result["ratio_dual_" + model] = time_ratio(reports["dual"], reports["backprop"], options);
+      result["ratio_" + model] = time_to_loss_ratio(reports["rank1"], reports["backprop"], options);
+      result["ratio_dual_" + model] = time_to_loss_ratio(reports["dual"], reports["backprop"], options);
       for (const auto& [name, report] : reports) result["loss_" + name + "_" + model] = report.final_loss;
       largest = std::max(largest, result["ratio_" + model]);
     }

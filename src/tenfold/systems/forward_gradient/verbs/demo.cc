@@ -27,13 +27,14 @@ report::Section make_demo_section(systems::Context& context) {
                                               .steps = 25000},
                                              context.seed));
   section.blocks.emplace_back(tangents_chart(context.seed));
+  section.blocks.emplace_back(step_limit_chart(context.seed));
   if (!data::fashion_mnist_is_installed()) {
     section.blocks.emplace_back(report::Paragraph{
         "Fashion-MNIST is not installed (Debian package dataset-fashion-mnist): the networks are left out."});
     return section;
   }
   for (report::Block& block : learning_blocks(context)) section.blocks.push_back(std::move(block));
-  section.blocks.emplace_back(cost_chart(context));
+  for (report::Block& block : cost_charts(context)) section.blocks.push_back(std::move(block));
   section.blocks.emplace_back(gap_chart(context));
   section.blocks.emplace_back(perturbed_table(context));
   return section;

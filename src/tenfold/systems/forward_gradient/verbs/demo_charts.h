@@ -22,6 +22,9 @@ report::Chart function_chart(const FunctionRun& run, std::uint64_t seed);
 // Mean |cosine| of the estimate with the gradient against the number of averaged directions, beside the formula.
 report::Chart tangents_chart(std::uint64_t seed);
 
+// What one step leaves of a quadratic on average, against the step size: the limit 2 / (L (n + 2)).
+report::Chart step_limit_chart(std::uint64_t seed);
+
 // The measurement of a claim of this system with the quick budget. Throws Error(kInternal) for an unknown one.
 systems::Measurement measure_claim(const std::string& id, systems::Context& context);
 report::Chart gap_chart(
@@ -29,9 +32,10 @@ report::Chart gap_chart(
 report::Table perturbed_table(
     systems::Context& context);  // weights, activities, activities with local losses
 
-report::Chart cost_chart(systems::Context& context);  // time of a step over backpropagation, by network
+// Time of a step, by network: over backpropagation, and over the loss alone (R_f and R_b of the paper).
+std::vector<report::Block> cost_charts(systems::Context& context);
 
-// Logistic regression trained three ways: loss against steps and wall time, and a table of accuracies.
+// Logistic regression and a small CNN, each trained three ways: loss against steps and wall time, and a table of accuracies.
 std::vector<report::Block> learning_blocks(systems::Context& context);
 
 }  // namespace tenfold::forward_gradient

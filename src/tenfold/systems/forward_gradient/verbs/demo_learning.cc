@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "tenfold/base/error.h"
@@ -15,33 +16,90 @@
 namespace tenfold::forward_gradient {
 namespace {
 
-constexpr std::int64_t kSteps = 800;
-
 // Rates of the full experiment (docs/results/forward_gradient.md), so that the demo need not tune.
 struct DemoMethod {
   const char* label;
   train::GradientOptions gradient;
   double learning_rate;
 };
-std::vector<DemoMethod> methods() {
-  return {{"backpropagation", {}, 0.1},
-          {"forward, activities perturbed", {.name = "activity"}, 0.03},
-          {"forward, weights perturbed (the paper's)", {.name = "forward", .direction = "gaussian"}, 3e-4}};
+
+struct DemoNetwork {
+  const char *model, *title;
+  std::int64_t parameters, steps;
+  std::vector<DemoMethod> methods;
+};
+std::vector<DemoNetwork> demo_networks() {
+  const train::GradientOptions activity{.name = "activity"};
+  const train::GradientOptions gaussian{.name = "forward", .direction = "gaussian"};
+  constexpr char kActivity[] = "forward, activities perturbed";
+  constexpr char kGaussian[] = "forward, weights perturbed (the paper's)";
+  return {{"logistic",
+           "Logistic regression on Fashion-MNIST",
+           7850,
+           800,
+           {{"backpropagation", {}, 0.1}, {kActivity, activity, 0.03}, {kGaussian, gaussian, 3e-4}}},
+          {"small_cnn",
+           "A small CNN on Fashion-MNIST",
+           218490,
+           300,
+           {{"backpropagation", {}, 0.3}, {kActivity, activity, 1e-3}, {kGaussian, gaussian, 1e-3}}}};
 }
 
-ExperimentReport run_method(const DemoMethod& method,
+ExperimentReport run_method(const DemoNetwork& network,
+                            const DemoMethod& method,
                             const data::DataSplits& data,
                             const systems::Context& context) {
   ExperimentOptions options;
   options.method = method.label;
-  options.network.model = "logistic";
+  options.network.model = network.model;
   options.gradient = method.gradient;
-  options.steps = kSteps;
+  options.steps = network.steps;
   options.learning_rate = method.learning_rate;
-  options.log_every = 20;
+  options.log_every = std::max<std::int64_t>(1, network.steps / 40);
   options.seed = context.seed;
   options.stop = context.stop;
   return run_experiment(data, options);
+}
+
+std::vector<report::Block> network_blocks(const DemoNetwork& network,
+                                          const data::DataSplits& data,
+                                          systems::Context& context) {
+  report::Chart steps{.id = fmt::format("forward-gradient-learning-{}", network.model),
+                      .title = network.title,
+                      .caption =
+                          "Cross entropy of the batch. The same model and data; only the way to get the "
+                          "gradient differs.",
+                      .x = {.title = "step"},
+                      .y = {.title = "loss", .logarithmic = true}};
+  report::Chart time = steps;
+  time.id += "-time";
+  time.title = "The same runs against the clock";
+  time.caption = "A forward gradient saves a backward pass, not the many more steps it needs.";
+  time.x = {.title = "wall time [s]"};
+  report::Table table{fmt::format("After {} steps of 64 pictures", network.steps),
+                      {"gradient", "learning rate", "test accuracy", "CPU time [s]"},
+                      {},
+                      {fmt::format("{} parameters. `tenfold reproduce forward-gradient` tunes every rate and "
+                                   "runs three seeds.",
+                                   network.parameters)}};
+  for (const DemoMethod& method : network.methods) {
+    context.progress(fmt::format("demo: {}, {}", network.model, method.label));
+    const ExperimentReport report = run_method(network, method, data, context);
+    report::Series by_step{.name = method.label}, by_time{.name = method.label};
+    for (const CurvePoint& point : report.curve) {
+      by_step.x.push_back(static_cast<double>(point.step));
+      by_time.x.push_back(point.seconds);
+      by_step.y.push_back(point.loss);
+      by_time.y.push_back(point.loss);
+    }
+    steps.series.push_back(std::move(by_step));
+    time.series.push_back(std::move(by_time));
+    table.rows.push_back({method.label,
+                          report::format_number(method.learning_rate),
+                          fmt::format("{:.1f} %", 100.0 * report.test_accuracy),
+                          fmt::format("{:.2f}", report.cpu_seconds)});
+  }
+  return {std::move(steps), std::move(time), std::move(table)};
 }
 
 }  // namespace
@@ -64,43 +122,12 @@ systems::Measurement measure_claim(const std::string& id, systems::Context& cont
 }
 
 std::vector<report::Block> learning_blocks(systems::Context& context) {
-  report::Chart steps{
-      .id = "forward-gradient-learning",
-      .title = "Logistic regression on Fashion-MNIST",
-      .caption =
-          "Cross entropy of the batch, every 20 steps. The same model and data; only the way to "
-          "get the gradient differs.",
-      .x = {.title = "step"},
-      .y = {.title = "loss", .logarithmic = true}};
-  report::Chart time = steps;
-  time.id = "forward-gradient-learning-time";
-  time.title = "The same runs against the clock";
-  time.caption = "A forward gradient saves a backward pass, not the many more steps it needs.";
-  time.x = {.title = "wall time [s]"};
-  report::Table table{
-      fmt::format("After {} steps of 64 pictures", kSteps),
-      {"gradient", "learning rate", "test accuracy", "CPU time [s]"},
-      {},
-      {"7,850 parameters. `tenfold reproduce forward-gradient` tunes every rate and runs three seeds."}};
   const data::DataSplits data = experiment_data({.path = "fashion-mnist"});
-  for (const DemoMethod& method : methods()) {
-    context.progress(fmt::format("demo: {}", method.label));
-    const ExperimentReport report = run_method(method, data, context);
-    report::Series by_step{.name = method.label}, by_time{.name = method.label};
-    for (const CurvePoint& point : report.curve) {
-      by_step.x.push_back(static_cast<double>(point.step));
-      by_time.x.push_back(point.seconds);
-      by_step.y.push_back(point.loss);
-      by_time.y.push_back(point.loss);
-    }
-    steps.series.push_back(std::move(by_step));
-    time.series.push_back(std::move(by_time));
-    table.rows.push_back({method.label,
-                          report::format_number(method.learning_rate),
-                          fmt::format("{:.1f} %", 100.0 * report.test_accuracy),
-                          fmt::format("{:.2f}", report.cpu_seconds)});
+  std::vector<report::Block> blocks;
+  for (const DemoNetwork& network : demo_networks()) {
+    for (report::Block& block : network_blocks(network, data, context)) blocks.push_back(std::move(block));
   }
-  return {std::move(steps), std::move(time), std::move(table)};
+  return blocks;
 }
 
 report::Chart gap_chart(systems::Context& context) {
@@ -132,30 +159,58 @@ report::Chart gap_chart(systems::Context& context) {
   return chart;
 }
 
-report::Chart cost_chart(systems::Context& context) {
+namespace {
+
+// One bar a network.
+report::Series bars(const std::string& name,
+                    const std::vector<std::string>& networks,
+                    const std::function<double(const std::string&)>& value) {
+  report::Series series{.name = name, .mark = report::Mark::kBars};
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    series.x.push_back(static_cast<double>(i));
+    series.y.push_back(value(networks[i]));
+  }
+  return series;
+}
+
+}  // namespace
+
+std::vector<report::Block> cost_charts(systems::Context& context) {
   const systems::Measurement dual = measure_claim("dual_step_is_cheaper", context);
   const systems::Measurement best = measure_claim("fused_step_is_cheaper", context);
-  report::Chart chart{
-      .id = "forward-gradient-cost",
-      .title = "Time of a step over backpropagation",
+  const std::vector<std::string> networks = {"logistic", "mlp", "small_cnn"};
+  const auto figure = [](const systems::Measurement& from, const char* prefix) {
+    return [&from, prefix](const std::string& network) { return from.at(prefix + network); };
+  };
+  report::Chart over_backprop{.id = "forward-gradient-cost",
+                              .title = "Time of a step over backpropagation",
+                              .caption =
+                                  "One thread, batch 64; backpropagation in its fastest form here is 1. Dual "
+                                  "numbers, as in the paper, "
+                                  "cost more on a processor; hand-fused layers with directions of rank one "
+                                  "or of one layer cost less. "
+                                  "`tenfold forward-gradient bench` has every method.",
+                              .x = {.title = "network"},
+                              .y = {.title = "step time / backpropagation", .min = 0.0},
+                              .series = {bars("dual numbers, Gaussian", networks, figure(dual, "ratio_")),
+                                         bars("fastest fused", networks, figure(best, "ratio_"))},
+                              .categories = networks};
+  report::Chart over_loss{
+      .id = "forward-gradient-r-f-r-b",
+      .title = "R_f and R_b: time of a step over the loss alone",
       .caption =
-          "One thread, batch 64; backpropagation in its fastest form here is 1. Dual numbers, as in "
-          "the paper, cost more on a processor; hand-fused layers with directions of rank one or of one "
-          "layer cost "
-          "less. `tenfold forward-gradient bench` has every method.",
+          "The paper's two ratios, from the same measurement: what a step costs beyond a forward pass.",
       .x = {.title = "network"},
-      .y = {.title = "step time / backpropagation", .min = 0.0},
-      .categories = {"logistic", "mlp", "small_cnn"}};
-  report::Series by_dual{.name = "dual numbers, Gaussian", .mark = report::Mark::kBars};
-  report::Series by_best{.name = "fastest fused", .mark = report::Mark::kBars};
-  for (std::size_t i = 0; i < chart.categories.size(); ++i) {
-    by_dual.x.push_back(static_cast<double>(i));
-    by_best.x.push_back(static_cast<double>(i));
-    by_dual.y.push_back(dual.at("ratio_" + chart.categories[i]));
-    by_best.y.push_back(best.at("ratio_" + chart.categories[i]));
-  }
-  chart.series = {std::move(by_dual), std::move(by_best)};
-  return chart;
+      .y = {.title = "step time / time of the loss", .min = 0.0},
+      .series = {bars("R_b, backpropagation", networks, figure(dual, "R_b_")),
+                 bars("R_f, dual numbers, Gaussian", networks, figure(dual, "R_f_")),
+                 bars("R_f, fastest fused",
+                      networks,
+                      [&](const std::string& network) {
+                        return best.at("ratio_" + network) * dual.at("R_b_" + network);
+                      })},
+      .categories = networks};
+  return {std::move(over_backprop), std::move(over_loss)};
 }
 
 report::Table perturbed_table(systems::Context& context) {

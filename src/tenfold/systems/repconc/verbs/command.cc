@@ -2,6 +2,7 @@
 #include "tenfold/systems/repconc/verbs/command.h"
 
 #include "tenfold/systems/repconc/verbs/claims.h"
+#include "tenfold/systems/repconc/service.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 #include "tenfold_repconc_verbs_embedded.h"
 
@@ -27,6 +28,7 @@ systems::System make_system() {
                     {"small", std::string(repconc_verbs::embedded::preset_small())},
                     {"paper", std::string(repconc_verbs::embedded::preset_paper())}};
   system.claims = make_claims();
+  system.open_bundle = open_service;
   return system;
 }
 

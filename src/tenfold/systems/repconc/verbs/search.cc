@@ -2,22 +2,19 @@
 // `tenfold repconc search`: a text against an index, by codes, by whole vectors, by words, by both.
 #include <fmt/format.h>
 
-#include <array>
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "tenfold/base/strings.h"
 #include "tenfold/report/table.h"
-#include "tenfold/search/fusion.h"
-#include "tenfold/systems/repconc/index_part.h"
+#include "tenfold/systems/repconc/searcher.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
 namespace {
 
-constexpr std::size_t kTextShown = 90, kFusionDepth = 100;
+constexpr std::size_t kTextShown = 90;
 
 struct SearchOptions {
   std::string path, text;
@@ -39,53 +36,30 @@ struct SearchOptions {
   }
 };
 
-struct Answer {
-  std::string method;
-  search::Hits hits;
-  double microseconds = 0;
-};
-
-// Runs once before the clock starts, so that pages and tables are warm.
-template <typename Search>
-Answer timed(std::string method, const Search& search) {
-  search();
-  const auto begin = std::chrono::steady_clock::now();
-  search::Hits hits = search();
-  const std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - begin;
-  return {std::move(method), std::move(hits), spent.count()};
-}
-
-std::vector<Answer> answer(const SearchOptions& options, const OpenIndex& open) {
-  const auto k = static_cast<std::size_t>(options.k);
-  const std::vector<float> query = open.retriever.encode_query(options.text);
-  const search::Vectors row(query.data(), 1, query.size());
-  const auto by_codes = [&](std::size_t count) { return open.codes.search(row, {.k = count}).front(); };
-  std::vector<Answer> answers = {timed("codes", [&] { return by_codes(k); })};
-  if (options.exact) {
-    const search::FlatIndex whole =
-        exact_index(open.retriever.encode_documents(open.corpus.texts), query.size());
-    answers.push_back(timed("exact", [&] { return whole.search(row, {.k = k}).front(); }));
-  }
-  if (options.bm25 || options.hybrid) {
-    const search::Bm25Index words(open.corpus.texts);
-    if (options.bm25) answers.push_back(timed("bm25", [&] { return words.search(options.text, k); }));
-    if (options.hybrid) {
-      answers.push_back(timed("hybrid", [&] {
-        return search::reciprocal_rank_fusion(
-            std::array<search::Hits, 2>{words.search(options.text, kFusionDepth), by_codes(kFusionDepth)}, k);
-      }));
-    }
-  }
+std::vector<SearchAnswer> answer(const SearchOptions& options, const Searcher& searcher) {
+  std::vector<SearchMethod> methods = {SearchMethod::kCodes};
+  if (options.exact) methods.push_back(SearchMethod::kExact);
+  if (options.bm25) methods.push_back(SearchMethod::kBm25);
+  if (options.hybrid) methods.push_back(SearchMethod::kHybrid);
+  std::vector<SearchAnswer> answers;
+  for (const SearchMethod method : methods)
+    answers.push_back(searcher.answer(method, options.text, static_cast<std::size_t>(options.k)));
   return answers;
 }
 
 systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
-  const OpenIndex open = open_index(options.path);
+  const Searcher searcher(open_index(options.path));
+  const OpenIndex& open = searcher.index();
   nlohmann::json results = nlohmann::json::object();
   std::string text;
-  for (const Answer& found : answer(options, open)) {
-    report::Table table{
-        fmt::format("{}, {:.0f} us", found.method, found.microseconds), {"score", "id", "text"}, {}, {}};
+  for (const SearchAnswer& found : answer(options, searcher)) {
+    report::Table table{fmt::format("{}, {:.0f} us, {:.0f} bytes a document",
+                                    found.method,
+                                    found.microseconds,
+                                    found.bytes_per_document),
+                        {"score", "id", "text"},
+                        {},
+                        {}};
     nlohmann::json hits = nlohmann::json::array();
     for (const search::Hit& hit : found.hits) {
       const std::string& id = open.corpus.ids[hit.row];
@@ -94,7 +68,9 @@ systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
       hits.push_back({{"id", id}, {"score", hit.score}, {"text", content}});
     }
     text += report::to_terminal(table) + "\n";
-    results[found.method] = {{"microseconds", found.microseconds}, {"hits", std::move(hits)}};
+    results[found.method] = {{"microseconds", found.microseconds},
+                             {"bytes_per_document", found.bytes_per_document},
+                             {"hits", std::move(hits)}};
   }
   return systems::make_outcome({{"query", options.text},
                                 {"documents", open.codes.size()},
