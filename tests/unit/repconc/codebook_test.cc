@@ -148,6 +148,40 @@ TEST(Codebook, AnIndexOfItsCodesFindsWhatBruteForceOverDecodedVectorsFinds) {
   }
 }
 
+TEST(Codebook, UnitBlocksScoreByTheMeanOfCosines) {
+  const Codebook codebook(quantizer(4, true), 10.0, true);
+  const torch::Tensor plain = rows(5, 2), q = codebook->rotate(plain), x = codebook->rotate(rows(40, 3));
+  const torch::Tensor codes = codebook->nearest(x), scores = at::mm(q, codebook->decode(codes).t());
+  const search::ProductQuantizer original = quantizer(4, true);
+  const std::vector<float> rotated = original.rotate(vectors(plain));
+  for (std::int64_t i = 0; i < 5; ++i)
+    for (std::int64_t document = 0; document < 40; ++document) {
+      double mean = 0;
+      for (std::int64_t j = 0; j < kBlocks; ++j) {
+        double dot = 0, a = 0, b = 0;
+        const std::int64_t code = codes[document][j].item<std::int64_t>();
+        for (std::int64_t w = 0; w < kWidth; ++w) {
+          const double left = rotated[static_cast<std::size_t>(i * kDimension + j * kWidth + w)];
+          const double right =
+              original.parts().centroids[static_cast<std::size_t>(((j << 4) + code) * kWidth + w)];
+          dot += left * right;
+          a += left * left;
+          b += right * right;
+        }
+        mean += dot / std::sqrt(a * b) / kBlocks;
+      }
+      EXPECT_NEAR(scores[i][document].item<double>(), mean, 1e-5);
+    }
+  // Vectors scaled block by block and rotated back give an index that rotates them the same scores.
+  search::CodeIndex index(codebook->quantizer());
+  index.add(vectors(codebook->rotate_back(x).contiguous()));
+  const torch::Tensor asked = codebook->rotate_back(q).contiguous();
+  const std::vector<search::Hits> found = index.search(vectors(asked), {.k = 40});
+  for (std::int64_t i = 0; i < 5; ++i)
+    for (const search::Hit& hit : found[static_cast<std::size_t>(i)])
+      EXPECT_NEAR(hit.score, scores[i][hit.row].item<double>(), 1e-5);
+}
+
 TEST(Losses, MaskedColumnsDoNotCount) {
   const torch::Tensor scores = at::zeros({1, 4});
   const torch::Tensor masked = at::zeros({1, 4}, at::kBool);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "tests/support/error_code.h"
@@ -54,6 +55,30 @@ TEST_F(WrittenIndex, SearchOfAllListsFindsWhatSearchWithoutListsFinds) {
   const std::vector<float> query = written_.encode_query(documents().texts[9]);
   const search::Vectors row(query.data(), 1, query.size());
   EXPECT_EQ(lists.search(row, {.k = 20, .probes = 8}).front(), plain.search(row, {.k = 20}).front());
+}
+
+TEST_F(WrittenIndex, QueriesOfUnitBlocksAreScaledAfterReadingToo) {
+  Retriever scaled = written_;
+  scaled.unit_blocks = true;
+  write_index(real_file_system(), folder_ / "scaled", scaled, documents(), build_codes(scaled, vectors_, 0));
+  const OpenIndex open = open_index((folder_ / "scaled").string());
+  EXPECT_TRUE(open.retriever.unit_blocks);
+  EXPECT_FALSE(open_index((folder_ / "index").string()).retriever.unit_blocks);
+  const std::string text = documents().texts[3];
+  const std::vector<float> query = open.retriever.encode_query(text), plain = written_.encode_query(text);
+  EXPECT_EQ(open.retriever.encode_queries({text}), query);
+  const std::vector<float> y = written_.scoring.rotate(search::as_vectors(query, 8));
+  const std::vector<float> z = written_.scoring.rotate(search::as_vectors(plain, 8));
+  for (std::size_t block = 0; block < 2; ++block) {
+    double length = 0, before = 0;
+    for (std::size_t i = 4 * block; i < 4 * block + 4; ++i) {
+      length += y[i] * y[i];
+      before += z[i] * z[i];
+    }
+    EXPECT_NEAR(length, 0.5, 1e-5);  // 1 / M
+    for (std::size_t i = 4 * block; i < 4 * block + 4; ++i)
+      EXPECT_NEAR(y[i], z[i] / std::sqrt(2 * before), 1e-5);
+  }
 }
 
 TEST_F(WrittenIndex, RefusesQueriesThatCannotBeAnswered) {

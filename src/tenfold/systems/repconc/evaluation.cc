@@ -68,7 +68,8 @@ class Evaluation {
       if (const Retriever* other = baseline(name)) add_retriever(name, *other);
     Retriever first = retriever_;
     first.scoring = first.assigning;
-    add_codes("repconc-1", build_codes(first, documents, 0), own_queries());
+    first.queries = first.documents;
+    add_codes("repconc-1", build_codes(first, documents, 0), first.encode_queries(request_.queries.texts));
     add_trained(documents, by_words);
     return std::move(table_);
   }

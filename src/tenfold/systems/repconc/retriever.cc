@@ -2,6 +2,7 @@
 #include "tenfold/systems/repconc/retriever.h"
 
 #include <ATen/Functions.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,19 +10,20 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/systems/repconc/codebook.h"
 #include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {
 namespace {
 
-std::vector<float> dense(const torch::Tensor& tensor) {
+std::vector<float> values_of(const torch::Tensor& tensor) {
   const torch::Tensor values = tensor.detach().to(at::kFloat).contiguous();
   return {values.data_ptr<float>(), values.data_ptr<float>() + values.numel()};
 }
 
 std::vector<float> encode(Encoder encoder, const TokenLists& lists) {
   if (lists.size() == 0) return {};
-  return dense(encoder->encode(lists));
+  return values_of(encoder->encode(lists));
 }
 
 torch::Tensor tensor_of(const std::vector<float>& values, std::vector<std::int64_t> shape) {
@@ -56,8 +58,8 @@ search::ProductQuantizer quantizer_of(const train::TensorMap& tensors, const std
   parts.dimension = static_cast<std::size_t>(codewords.size(0) * codewords.size(2));
   parts.blocks = static_cast<std::size_t>(codewords.size(0));
   parts.bits = codewords.size(1) == 16 ? 4 : 8;
-  parts.centroids = dense(codewords);
-  parts.rotation = dense(rotation);
+  parts.centroids = values_of(codewords);
+  parts.rotation = values_of(rotation);
   return search::ProductQuantizer(std::move(parts));
 }
 
@@ -75,7 +77,17 @@ std::vector<float> Retriever::encode_documents(const std::vector<std::string>& t
 }
 
 std::vector<float> Retriever::encode_queries(const std::vector<std::string>& texts) const {
-  return encode(queries, (*vocabulary)(texts));
+  return scaled(encode(queries, (*vocabulary)(texts)));
+}
+
+// R^T applied to the scaled blocks of R x: the index rotates again.
+std::vector<float> Retriever::scaled(std::vector<float> vectors) const {
+  if (!unit_blocks || vectors.empty()) return vectors;
+  const Codebook codebook(scoring, 1.0, true);
+  const c10::NoGradGuard no_grad;
+  const auto d = static_cast<std::int64_t>(scoring.dimension());
+  const torch::Tensor x = tensor_of(vectors, {static_cast<std::int64_t>(vectors.size()) / d, d});
+  return values_of(codebook->rotate_back(codebook->rotate(x)));
 }
 
 std::vector<float> Retriever::encode_query(const std::string& text) const {
@@ -97,7 +109,7 @@ std::vector<float> Retriever::encode_query(const std::string& text) const {
                  .wanted = "a word of the documents it was trained on",
                  .remedy = "use other words"});
   }
-  return encode(queries, lists);
+  return scaled(encode(queries, lists));
 }
 
 std::vector<std::uint8_t> Retriever::codes(const std::vector<float>& vectors) const {
@@ -116,6 +128,7 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
   tensors["rotation"] = retriever.scoring.has_rotation()
                             ? tensor_of(retriever.scoring.parts().rotation, {d, d})
                             : at::eye(d, at::kFloat);
+  if (retriever.unit_blocks) tensors["unit_blocks"] = at::ones({1}, at::kFloat);
   tensors["codewords_assigning"] = codewords_of(retriever.assigning);
   tensors["codewords_scoring"] = codewords_of(retriever.scoring);
   std::vector<torch::Tensor> copies;
@@ -139,6 +152,7 @@ Retriever open_retriever(const io::BundleReader& bundle) {
                       .assigning = quantizer_of(tensors, "codewords_assigning"),
                       .scoring = quantizer_of(tensors, "codewords_scoring")};
   if (!with_prefix(tensors, "dense.").empty()) retriever.dense = encoder_of("dense.");
+  retriever.unit_blocks = tensors.contains("unit_blocks");
   const auto dimension = static_cast<std::int64_t>(retriever.scoring.dimension());
   if (retriever.documents->dimension() != dimension || retriever.queries->dimension() != dimension ||
       retriever.assigning.dimension() != retriever.scoring.dimension() ||

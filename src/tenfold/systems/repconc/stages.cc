@@ -41,9 +41,11 @@ class Stages {
       systems::Outcome outcome = train(dense, trainer_of(options_.dense), "dense");
       if (stopped(outcome)) return outcome;
     }
-    const search::ProductQuantizer start = start_of(dense.encoder());
-    JointModule joint(
-        copy_of(dense.encoder()), Codebook(start, options_.joint.codeword_rate), options_.joint.memory);
+    const search::ProductQuantizer start =
+        Codebook(start_of(dense.encoder()), 1.0, options_.joint.unit_blocks)->quantizer();
+    JointModule joint(copy_of(dense.encoder()),
+                      Codebook(start, options_.joint.codeword_rate, options_.joint.unit_blocks),
+                      options_.joint.memory);
     nlohmann::json object = nlohmann::json::object();
     std::string text;
     if (has_joint_stage(options_)) {
@@ -64,7 +66,8 @@ class Stages {
            .queries = last.encoder,
            .assigning = assigning,
            .scoring = last.scoring,
-           .dense = dense.encoder()});
+           .dense = dense.encoder(),
+           .unit_blocks = options_.joint.unit_blocks});
     if (options_.compare) {
       if (const std::optional<systems::Outcome> ended = train_baselines(dense, start)) return *ended;
     }
@@ -133,7 +136,8 @@ class Stages {
                          const search::ProductQuantizer& assigning,
                          const QueryOptions& options,
                          const std::string& part) {
-    JointModule model(copy_of(encoder), Codebook(assigning, options.codeword_rate));
+    JointModule model(copy_of(encoder),
+                      Codebook(assigning, options.codeword_rate, options_.joint.unit_blocks));
     QueryStage result{.encoder = model->encoder, .scoring = assigning};
     if (options_.query_stage.epochs == 0.0) return result;
     QueryTask query(corpus_, model, encoder, options_.loss, options);
@@ -172,7 +176,8 @@ class Stages {
            .documents = documents,
            .queries = stage.encoder,
            .assigning = start,
-           .scoring = stage.scoring});
+           .scoring = stage.scoring,
+           .unit_blocks = options_.joint.unit_blocks && name != kBaselines[0]});
   }
 
   void write(const Path& part, const Retriever& retriever) const {

@@ -102,7 +102,8 @@ const search::ProductQuantizer& Study::start(std::int64_t bytes, const std::stri
 JointModule Study::joint(const search::ProductQuantizer& start,
                          const JointOptions& options,
                          std::map<std::string, double>* figures) {
-  JointModule model(fresh(dense()), Codebook(start, options.codeword_rate), options.memory);
+  JointModule model(
+      fresh(dense()), Codebook(start, options.codeword_rate, options.unit_blocks), options.memory);
   JointTask task(corpus_, model, options_.loss, options);
   const std::map<std::string, double> last = train(
       task, options_.training.trainer, kJointStage, fmt::format("joint stage, {} bytes", start.code_bytes()));
@@ -119,7 +120,7 @@ const JointModule& Study::joint(std::int64_t bytes) {
 Retriever Study::query(const Encoder& encoder,
                        const search::ProductQuantizer& assigning,
                        const QueryOptions& options) {
-  JointModule model(fresh(encoder), Codebook(assigning, options.codeword_rate));
+  JointModule model(fresh(encoder), Codebook(assigning, options.codeword_rate, options_.joint.unit_blocks));
   if (options_.query_stage.epochs > 0.0) {
     QueryTask task(corpus_, model, encoder, options_.loss, options);
     train(task,
@@ -132,7 +133,8 @@ Retriever Study::query(const Encoder& encoder,
           .queries = model->encoder,
           .assigning = assigning,
           .scoring = model->codebook->quantizer(),
-          .dense = dense()};
+          .dense = dense(),
+          .unit_blocks = options_.joint.unit_blocks};
 }
 
 Retriever Study::without_query(const JointModule& model) const {
@@ -141,7 +143,8 @@ Retriever Study::without_query(const JointModule& model) const {
           .documents = model->encoder,
           .queries = model->encoder,
           .assigning = codewords,
-          .scoring = codewords};
+          .scoring = codewords,
+          .unit_blocks = options_.joint.unit_blocks};
 }
 
 search::Bm25Options Study::tuned_bm25() {

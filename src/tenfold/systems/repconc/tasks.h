@@ -85,6 +85,7 @@ struct JointOptions {
   std::int64_t negatives_depth = 200;
   std::int64_t hardest = 0;
   std::int64_t memory = 0;  // rows
+  bool unit_blocks = false;
 
   void visit_fields(auto&& field) {
     field("mse_weight", mse_weight, {.help = "lambda: weight of the squared error", .min = 0.0, .max = 1e6});
@@ -104,6 +105,9 @@ struct JointOptions {
     field("negatives_depth",
           negatives_depth,
           {.help = "best documents of that index they are drawn from", .min = 1, .max = 100000});
+    field("unit_blocks",
+          unit_blocks,
+          {.help = "scale sub-vectors and codewords to one length, so that scores are means of cosines"});
     field("hardest",
           hardest,
           {.help = "negatives in the loss of a query, the best ones at that step; 0: all",
