@@ -17,13 +17,14 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 12> kMemberNames = {"config.toml",
+constexpr std::array<std::string_view, 13> kMemberNames = {"config.toml",
                                                            "run.json",
                                                            "weights.safetensors",
                                                            "optimizer.safetensors",
                                                            "state.json",
                                                            "index.safetensors",
                                                            "index.codes",
+                                                           "words.safetensors",
                                                            "documents.jsonl",
                                                            "vocabulary.json",
                                                            "merges.txt",

@@ -46,7 +46,20 @@ std::size_t select_words(const std::uint16_t* sums,
   return total;
 }
 
-std::size_t select_scores(const float* scores, std::size_t count, float least, std::uint32_t* found) {
+TableRange table_range(const float* table, std::size_t count) {
+  TableRange range{table[0], table[0]};
+  for (std::size_t i = 1; i < count; ++i)
+    range = {HWY_MIN(range.least, table[i]), HWY_MAX(range.largest, table[i])};
+  return range;
+}
+
+void table_bytes(const float* table, std::size_t count, float least, float inverse, std::uint8_t* bytes) {
+  for (std::size_t i = 0; i < count; ++i)
+    bytes[i] = static_cast<std::uint8_t>(HWY_MIN(static_cast<int>((table[i] - least) * inverse), 255));
+}
+
+template <typename T>
+std::size_t select_numbers(const T* scores, std::size_t count, T least, std::uint32_t* found) {
   std::size_t total = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (scores[i] >= least) found[total++] = static_cast<std::uint32_t>(i);
@@ -273,18 +286,54 @@ std::size_t select_words(const std::uint16_t* HWY_RESTRICT sums,
   return total;
 }
 
-std::size_t select_scores(const float* HWY_RESTRICT scores,
-                          std::size_t count,
-                          float least,
-                          std::uint32_t* HWY_RESTRICT found) {
-  constexpr hn::CappedTag<float, 16> kFloats;
+TableRange table_range(const float* HWY_RESTRICT table, std::size_t count) {
+  constexpr hn::CappedTag<float, 16> d;
   constexpr std::size_t kStep = HWY_MIN(HWY_LANES(float), 16);
-  const auto bound = hn::Set(kFloats, least);
+  auto least = hn::Set(d, table[0]), largest = least;
+  std::size_t i = 0;
+  for (; i + kStep <= count; i += kStep) {
+    least = hn::Min(least, hn::LoadU(d, table + i));
+    largest = hn::Max(largest, hn::LoadU(d, table + i));
+  }
+  TableRange range{hn::GetLane(hn::MinOfLanes(d, least)), hn::GetLane(hn::MaxOfLanes(d, largest))};
+  for (; i < count; ++i) range = {HWY_MIN(range.least, table[i]), HWY_MAX(range.largest, table[i])};
+  return range;
+}
+
+void table_bytes(const float* HWY_RESTRICT table,
+                 std::size_t count,
+                 float least,
+                 float inverse,
+                 std::uint8_t* HWY_RESTRICT bytes) {
+  constexpr hn::CappedTag<float, 16> d;
+  constexpr std::size_t kStep = HWY_MIN(HWY_LANES(float), 16);
+  constexpr hn::RebindToSigned<decltype(d)> kInt;
+  constexpr hn::Rebind<std::uint8_t, decltype(d)> kByte;
+  const auto origin = hn::Set(d, least), factor = hn::Set(d, inverse);
+  std::size_t i = 0;
+  for (; i + kStep <= count; i += kStep) {
+    const auto place = hn::Mul(hn::Sub(hn::LoadU(d, table + i), origin), factor);
+    hn::StoreU(hn::DemoteTo(kByte, hn::ConvertTo(kInt, place)), kByte, bytes + i);  // saturates
+  }
+  for (; i < count; ++i) {
+    const float difference = table[i] - least;  // rounded by itself, as above
+    bytes[i] = static_cast<std::uint8_t>(HWY_MIN(static_cast<int>(difference * inverse), 255));
+  }
+}
+
+template <typename T>
+std::size_t select_numbers(const T* HWY_RESTRICT scores,
+                           std::size_t count,
+                           T least,
+                           std::uint32_t* HWY_RESTRICT found) {
+  constexpr hn::CappedTag<T, 64 / sizeof(T)> d;
+  constexpr std::size_t kStep = HWY_MIN(HWY_LANES(T), 64 / sizeof(T));
+  const auto bound = hn::Set(d, least);
   std::size_t total = 0, i = 0;
   for (; i + kStep <= count; i += kStep) {
-    const auto reached = hn::Ge(hn::LoadU(kFloats, scores + i), bound);
-    if (HWY_LIKELY(hn::AllFalse(kFloats, reached))) continue;
-    total += put_places(kFloats, reached, i, found + total);
+    const auto reached = hn::Ge(hn::LoadU(d, scores + i), bound);
+    if (HWY_LIKELY(hn::AllFalse(d, reached))) continue;
+    total += put_places(d, reached, i, found + total);
   }
   for (; i < count; ++i) {
     if (scores[i] >= least) found[total++] = static_cast<std::uint32_t>(i);
@@ -312,6 +361,14 @@ std::int32_t dot_bytes(const std::int8_t* HWY_RESTRICT a,
 
 #endif  // HWY_TARGET == HWY_SCALAR
 
+std::size_t select_scores(const float* scores, std::size_t count, float least, std::uint32_t* found) {
+  return select_numbers(scores, count, least, found);
+}
+
+std::size_t select_doubles(const double* scores, std::size_t count, double least, std::uint32_t* found) {
+  return select_numbers(scores, count, least, found);
+}
+
 const char* adc_target_name() {
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
   if (adc_detail::has_vbmi()) return "AVX3+VBMI";
@@ -330,6 +387,9 @@ HWY_EXPORT(scan8);
 HWY_EXPORT(scan4);
 HWY_EXPORT(select_words);
 HWY_EXPORT(select_scores);
+HWY_EXPORT(select_doubles);
+HWY_EXPORT(table_range);
+HWY_EXPORT(table_bytes);
 HWY_EXPORT(dot_bytes);
 HWY_EXPORT(adc_target_name);
 }  // namespace
@@ -386,8 +446,20 @@ std::size_t select_at_least(std::span<const std::uint16_t> sums, std::uint16_t l
   return HWY_DYNAMIC_DISPATCH(select_words)(sums.data(), sums.size(), least, found);
 }
 
+TableRange range_of_table(std::span<const float> table) {
+  return HWY_DYNAMIC_DISPATCH(table_range)(table.data(), table.size());
+}
+
+void bytes_of_table(std::span<const float> table, float least, float inverse, std::uint8_t* bytes) {
+  HWY_DYNAMIC_DISPATCH(table_bytes)(table.data(), table.size(), least, inverse, bytes);
+}
+
 std::size_t select_at_least(std::span<const float> scores, float least, std::uint32_t* found) {
   return HWY_DYNAMIC_DISPATCH(select_scores)(scores.data(), scores.size(), least, found);
+}
+
+std::size_t select_at_least(std::span<const double> scores, double least, std::uint32_t* found) {
+  return HWY_DYNAMIC_DISPATCH(select_doubles)(scores.data(), scores.size(), least, found);
 }
 
 std::int32_t dot_int8(const std::int8_t* a, const std::int8_t* b, std::size_t count) {

@@ -60,10 +60,21 @@ void adc_scan4_plain(const std::uint8_t* blocks,
                      const std::uint8_t* tables,
                      std::uint16_t* sums);
 
+// The least and the largest number of a table, at least one, all finite.
+struct TableRange {
+  float least = 0;
+  float largest = 0;
+};
+TableRange range_of_table(std::span<const float> table);
+
+// bytes[k] = floor((table[k] - least) inverse), at most 255; no number is below `least`. The same on every instruction set.
+void bytes_of_table(std::span<const float> table, float least, float inverse, std::uint8_t* bytes);
+
 // Places of the sums that are at least `least`, ascending, into `found` (room for all sums); their number.
 std::size_t select_at_least(std::span<const std::uint16_t> sums, std::uint16_t least, std::uint32_t* found);
 // The same for scores; NaN is never at least anything.
 std::size_t select_at_least(std::span<const float> scores, float least, std::uint32_t* found);
+std::size_t select_at_least(std::span<const double> scores, double least, std::uint32_t* found);
 
 // Sum of products of signed bytes, for reranking. Exact for up to 2^17 values.
 std::int32_t dot_int8(const std::int8_t* a, const std::int8_t* b, std::size_t count);

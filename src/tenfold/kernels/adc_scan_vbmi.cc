@@ -60,6 +60,8 @@ void scan8_vbmi(const std::uint8_t* blocks,
   for (; b + kBlocks <= block_count; b += kBlocks) {
     scan_blocks<kBlocks>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows);
   }
+  for (; b + 2 <= block_count; b += 2)
+    scan_blocks<2>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows);
   for (; b < block_count; ++b) scan_blocks<1>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows);
 }
 

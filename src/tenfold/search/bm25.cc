@@ -12,6 +12,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/threads.h"
+#include "tenfold/kernels/adc_scan.h"
 #include "tenfold/search/top_k.h"
 
 namespace tenfold::search {
@@ -45,6 +46,45 @@ Bm25Index::Bm25Index(Bm25Options options)
 Bm25Index::Bm25Index(std::span<const std::string> documents, Bm25Options options)
     : Bm25Index(std::move(options)) {
   add(documents);
+}
+
+Bm25Index::Bm25Index(Parts parts, Bm25Options options) : Bm25Index(std::move(options)) {
+  const auto refuse = [](std::string seen, std::string wanted) {
+    throw Error(ErrorClass::kData,
+                "bm25.parts",
+                {.what = "the parts of a word index do not fit together",
+                 .seen = std::move(seen),
+                 .wanted = std::move(wanted),
+                 .remedy = "build it from the texts again"});
+  };
+  if (parts.words.size() != parts.postings.size())
+    refuse(fmt::format("{} words, {} posting lists", parts.words.size(), parts.postings.size()),
+           "a list for each word");
+  std::vector<std::uint64_t> lengths(parts.lengths.size(), 0);
+  for (std::size_t word = 0; word < parts.words.size(); ++word) {
+    if (!dictionary_.try_emplace(std::move(parts.words[word]), static_cast<std::uint32_t>(word)).second)
+      refuse(fmt::format("word {} for the second time", word), "each word once");
+    std::uint64_t next = 0;
+    for (const Posting& posting : parts.postings[word]) {
+      if (posting.row < next || posting.row >= lengths.size() || posting.count == 0)
+        refuse(fmt::format("{} times in document {} for word {}", posting.count, posting.row, word),
+               fmt::format("at least once, in ascending documents below {}", lengths.size()));
+      next = std::uint64_t{posting.row} + 1;
+      lengths[posting.row] += posting.count;
+    }
+    if (next == 0) refuse(fmt::format("no posting for word {}", word), "at least one");
+  }
+  if (!std::equal(lengths.begin(), lengths.end(), parts.lengths.begin()))
+    refuse("documents of another length than their words", "the number of words of each document");
+  postings_ = std::move(parts.postings);
+  lengths_ = std::move(parts.lengths);
+  for (const std::uint32_t length : lengths_) total_length_ += length;
+}
+
+Bm25Index::Parts Bm25Index::parts() const {
+  Parts parts{.words = std::vector<std::string>(words()), .postings = postings_, .lengths = lengths_};
+  for (const auto& [word, number] : dictionary_) parts.words[number] = word;
+  return parts;
 }
 
 void Bm25Index::add(std::span<const std::string> documents) {
@@ -109,6 +149,7 @@ Hits Bm25Index::search(std::string_view query, std::size_t k, const Bitmap* allo
   const double mean = static_cast<double>(total_length_) / static_cast<double>(size());
   const double constant = options_.k1 * (1 - options_.b), slope = options_.k1 * options_.b / mean;
   std::array<double, kRange> scores{};
+  std::array<std::uint32_t, kRange> places;
   for (std::size_t first = 0; first < size(); first += kRange) {
     const std::size_t end = std::min(size(), first + kRange);
     bool touched = false;
@@ -121,11 +162,16 @@ Hits Bm25Index::search(std::string_view query, std::size_t k, const Bitmap* allo
       }
     }
     if (!touched) continue;
-    for (std::size_t row = first; row < end; ++row) {
-      const double score = std::exchange(scores[row - first], 0.0);
-      if (score <= 0 || (allowed != nullptr && !allowed->test(row))) continue;
-      best.add({static_cast<std::uint32_t>(row), static_cast<float>(score)});
+    // A score that rounds to the threshold may still enter by its row.
+    const double least = std::max(best.threshold() * (1 - 1e-6), std::numeric_limits<double>::min());
+    const std::size_t count =
+        kernels::select_at_least(std::span(scores).first(end - first), least, places.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t row = first + places[i];
+      if (allowed != nullptr && !allowed->test(row)) continue;
+      best.add({static_cast<std::uint32_t>(row), static_cast<float>(scores[places[i]])});
     }
+    scores.fill(0.0);
     best.tighten();
   }
   return best.take();

@@ -43,6 +43,20 @@ class Bm25Index {
   // Tokenizes with the threads of base/threads.h.
   Bm25Index(std::span<const std::string> documents, Bm25Options options = {});
 
+  // What a file holds. Throws Error(kData, "bm25.parts"): a word that stands twice, a posting list that is empty, not ascending, of a
+  // document that is not there or of no occurrence, lists that do not add up to the documents' lengths.
+  struct Posting {
+    std::uint32_t row;
+    std::uint32_t count;
+  };
+  struct Parts {
+    std::vector<std::string> words;
+    std::vector<std::vector<Posting>> postings;  // of each word
+    std::vector<std::uint32_t> lengths;          // words of each document
+  };
+  Bm25Index(Parts parts, Bm25Options options);
+  Parts parts() const;  // a copy
+
   // Documents get the rows size(), size() + 1, ... Empty documents are allowed and never found. Throws
   // Error(kResource, "bm25.too_many_documents") beyond 2^32 - 1.
   void add(std::span<const std::string> documents);
@@ -59,10 +73,6 @@ class Bm25Index {
   std::vector<Hits> search(std::span<const std::string> queries, std::size_t k) const;
 
  private:
-  struct Posting {
-    std::uint32_t row;
-    std::uint32_t count;
-  };
   struct QueryWord {
     const Posting* next;
     const Posting* end;

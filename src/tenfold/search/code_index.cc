@@ -337,9 +337,11 @@ std::vector<Hits> CodeIndex::search_lists(const Vectors& queries, const SearchRe
       const auto table = std::span(floats).subspan((q - begin) * table_size, table_size);
       const QueryTables tables(table, quantizer_.codewords());
       TopK best(std::min(request.k, size()));
-      for (const std::uint32_t list : lists_of[q - begin]) {
-        const CodeStore& store = parts_.stores[list];
-        store.scan(tables, filter(list, request.allowed), 0, store.block_count(), best);
+      const auto& nearest = lists_of[q - begin];
+      for (std::size_t i = 0; i < nearest.size(); ++i) {
+        if (i + 1 < nearest.size()) parts_.stores[nearest[i + 1]].prefetch();
+        const CodeStore& store = parts_.stores[nearest[i]];
+        store.scan(tables, filter(nearest[i], request.allowed), 0, store.block_count(), best);
       }
       results[q] = best.take();
     }

@@ -25,18 +25,16 @@ QueryTables::QueryTables(std::span<const float> tables, std::size_t codewords)
   float widest = 0;
   for (std::size_t m = 0; m < codes(); ++m) {
     const auto table = tables_.subspan(m * codewords, codewords);
-    const auto [low, high] = std::minmax_element(table.begin(), table.end());
-    least[m] = *low;
-    widest = std::max(widest, *high - *low);
-    base_ += *low;
+    const kernels::TableRange range = kernels::range_of_table(table);
+    least[m] = range.least;
+    widest = std::max(widest, range.largest - range.least);
+    base_ += range.least;
   }
   step_ = widest / 255.0;
   const float inverse = widest > 0 ? 255.0f / widest : 0.0f;
   for (std::size_t m = 0; m < codes(); ++m) {
-    for (std::size_t k = 0; k < codewords; ++k) {
-      const float place = (tables_[m * codewords + k] - least[m]) * inverse;
-      bytes_[m * codewords + k] = static_cast<std::uint8_t>(std::min(static_cast<int>(place), 255));
-    }
+    kernels::bytes_of_table(
+        tables_.subspan(m * codewords, codewords), least[m], inverse, &bytes_[m * codewords]);
   }
 }
 
@@ -174,6 +172,12 @@ std::size_t CodeStore::candidates(const QueryTables& tables,
   const auto scan_blocks = bits_ == 8 ? kernels::adc_scan8 : kernels::adc_scan4;
   scan_blocks(from, last - first, codes_, tables.bytes(), sums.data());
   return kernels::select_at_least(std::span(sums).first((last - first) * block_rows()), least, found);
+}
+
+void CodeStore::prefetch() const {
+  constexpr std::size_t kMost = 16384, kLine = 64;
+  const std::span<const std::uint8_t> bytes = blocks();
+  for (std::size_t i = 0; i < std::min(bytes.size(), kMost); i += kLine) __builtin_prefetch(&bytes[i], 0, 2);
 }
 
 void CodeStore::scan(const QueryTables& tables,

@@ -85,6 +85,8 @@ class CodeStore {
             std::size_t first,
             std::size_t last,
             TopK& best) const;
+  // Asks for the first blocks, which a scan that comes soon will need.
+  void prefetch() const;
   // Calls found(number, score) for every row that scores at least `least`, in blocks [first, last).
   template <typename Found>
   void scan_range(const QueryTables& tables, const ScanFilter& filter, float least, const Found& found) const;

@@ -96,6 +96,14 @@ void put_quantizer(const ProductQuantizer& pq, Tensors& tensors, Metadata& metad
   metadata["anisotropy"] = fmt::format("{}", pq.parts().anisotropy);
 }
 
+void put_training(const CodeCounts* training, Tensors& tensors, Metadata& metadata) {
+  if (training == nullptr) return;
+  tensors.push_back(view("training_codes", DType::kU64, {training->counts.size()}, training->counts));
+  metadata["training_rows"] = std::to_string(training->rows);
+  metadata["training_error"] = fmt::format("{}", training->squared_error);
+  metadata["training_length"] = fmt::format("{}", training->squared_length);
+}
+
 std::vector<std::uint32_t> removed_rows(const VectorIndex& index) {
   std::vector<std::uint32_t> rows;
   for (std::uint32_t row = 0; row < index.size(); ++row) {
@@ -172,7 +180,10 @@ Bitmap read_removed(const io::SafetensorsReader& tensors, std::size_t size) {
 
 }  // namespace
 
-void add_index_members(io::BundleWriter& bundle, const CodeIndex& index, const Int8Rows* second) {
+void add_index_members(io::BundleWriter& bundle,
+                       const CodeIndex& index,
+                       const Int8Rows* second,
+                       const CodeCounts* training) {
   const std::size_t d = index.dimension();
   std::vector<std::uint64_t> rows;
   std::vector<std::uint32_t> numbers;
@@ -183,6 +194,7 @@ void add_index_members(io::BundleWriter& bundle, const CodeIndex& index, const I
                   view("removed", DType::kU32, {removed.size()}, removed)};
   Metadata metadata{{"rows", std::to_string(index.size())}};
   put_quantizer(index.quantizer(), tensors, metadata);
+  put_training(training, tensors, metadata);
   if (index.has_lists()) {
     tensors.push_back(view("coarse", DType::kF32, {index.lists(), d}, index.parts().coarse));
     tensors.push_back(view("numbers", DType::kU32, {numbers.size()}, numbers));
@@ -198,11 +210,12 @@ void add_index_members(io::BundleWriter& bundle, const CodeIndex& index, const I
   });
 }
 
-void add_index_members(io::BundleWriter& bundle, const GraphIndex& index) {
+void add_index_members(io::BundleWriter& bundle, const GraphIndex& index, const CodeCounts* training) {
   const std::vector<std::uint32_t> removed = removed_rows(index);
   Tensors tensors{view("removed", DType::kU32, {removed.size()}, removed)};
   Metadata metadata{{"rows", std::to_string(index.size())}};
   put_quantizer(index.quantizer(), tensors, metadata);
+  put_training(training, tensors, metadata);
   put_graph("graph", index.graph(), tensors, metadata);
   bundle.add(kTensors, [&](WritableFile& file) { io::write_safetensors(file, tensors, metadata); });
   bundle.add(kCodes, [&](WritableFile& file) { file.write(std::as_bytes(index.codes())); });
@@ -210,6 +223,26 @@ void add_index_members(io::BundleWriter& bundle, const GraphIndex& index) {
 
 bool holds_graph_index(const io::BundleReader& bundle) {
   return bundle.open_tensors(kTensors).contains("graph_levels");
+}
+
+std::optional<CodeCounts> read_training_counts(const io::BundleReader& bundle) {
+  const io::SafetensorsReader tensors = bundle.open_tensors(kTensors);
+  if (!tensors.contains("training_codes")) return std::nullopt;
+  const auto metadata = tensors.metadata();
+  const auto number = [&](const char* name) {
+    const auto entry = metadata.find(name);
+    const auto value = entry == metadata.end() ? std::nullopt : parse_double(entry->second);
+    if (!value || !(*value >= 0))
+      fail("field",
+           fmt::format("the index lacks its field {}", name),
+           "nothing like it",
+           "a number from 0 on");
+    return *value;
+  };
+  return CodeCounts{.counts = tensors.read_as<std::uint64_t>("training_codes"),
+                    .rows = field(metadata, "training_rows", std::uint64_t{1} << 53),
+                    .squared_error = number("training_error"),
+                    .squared_length = number("training_length")};
 }
 
 GraphIndex open_graph_members(const io::BundleReader& bundle) {

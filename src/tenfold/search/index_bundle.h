@@ -8,15 +8,22 @@
 
 #include "tenfold/io/bundle.h"
 #include "tenfold/search/code_index.h"
+#include "tenfold/search/drift.h"
 #include "tenfold/search/graph_index.h"
 #include "tenfold/search/rerank_index.h"
 
 namespace tenfold::search {
 
-// Adds both members. `second`: vectors to rank again, of the same rows. Throws what BundleWriter::add() throws.
-void add_index_members(io::BundleWriter& bundle, const CodeIndex& index, const Int8Rows* second = nullptr);
+// Adds both members. `second`: vectors to rank again, of the same rows. `training`: codes of the vectors that the quantiser was trained on,
+// for search/drift.h. Throws what BundleWriter::add() throws.
+void add_index_members(io::BundleWriter& bundle,
+                       const CodeIndex& index,
+                       const Int8Rows* second = nullptr,
+                       const CodeCounts* training = nullptr);
 // An index with a graph has its links in index.safetensors and its codes row by row in index.codes.
-void add_index_members(io::BundleWriter& bundle, const GraphIndex& index);
+void add_index_members(io::BundleWriter& bundle,
+                       const GraphIndex& index,
+                       const CodeCounts* training = nullptr);
 
 struct IndexMembers {
   CodeIndex index;
@@ -31,5 +38,7 @@ IndexMembers open_index_members(const io::BundleReader& bundle);
 GraphIndex open_graph_members(const io::BundleReader& bundle);
 // Which of the two to call. Throws Error(kFile) as they do.
 bool holds_graph_index(const io::BundleReader& bundle);
+// Nothing when the index was written without. Throws Error(kFile) as they do; DriftMonitor checks the counts.
+std::optional<CodeCounts> read_training_counts(const io::BundleReader& bundle);
 
 }  // namespace tenfold::search

@@ -113,6 +113,35 @@ TEST_F(EveryTarget, SelectsTheScoresThatReachTheBound) {
       }
       found.resize(select_at_least(scores, least, found.data()));
       ASSERT_EQ(found, expected);
+      const std::vector<double> doubles(scores.begin(), scores.end());
+      found.resize(scores.size() + 1);
+      found.resize(select_at_least(doubles, least, found.data()));
+      ASSERT_EQ(found, expected);
+    }
+  });
+}
+
+// The same bytes everywhere: the bounds of a scan must not depend on the processor.
+TEST_F(EveryTarget, BytesOfATableAreRoundedDown) {
+  for_each_target([] {
+    TestNumbers numbers(16);
+    for (int round = 0; round < 1000; ++round) {
+      const auto table = numbers.numbers(numbers.size(1, 256));
+      const auto [least, largest] = std::minmax_element(table.begin(), table.end());
+      const TableRange range = range_of_table(table);
+      ASSERT_EQ(range.least, *least);
+      ASSERT_EQ(range.largest, *largest);
+      const float inverse =
+          round % 9 == 0 ? 0.0f
+                         : 255.0f / (*largest - *least + 0.001f * static_cast<float>(numbers.below(3)));
+      if (!std::isfinite(inverse)) continue;
+      std::vector<std::uint8_t> bytes(table.size());
+      bytes_of_table(table, *least, inverse, bytes.data());
+      for (std::size_t k = 0; k < table.size(); ++k) {
+        const volatile float difference = table[k] - *least;
+        const volatile float place = difference * inverse;
+        ASSERT_EQ(bytes[k], std::min(static_cast<int>(place), 255)) << k;
+      }
     }
   });
 }

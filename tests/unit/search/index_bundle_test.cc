@@ -4,6 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "tenfold/base/threads.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/unit/io/text_test_util.h"
 #include "tests/unit/search/search_data.h"
@@ -100,6 +105,93 @@ TEST_F(IndexBundle, KeepsTheGraphOfItsLists) {
   ASSERT_TRUE(after.index.parts().coarse_graph.has_value());
   EXPECT_EQ(after.index.parts().coarse_graph->parts().links, before.parts().coarse_graph->parts().links);
   EXPECT_EQ(after.index.parts().coarse_graph->options().seed, 9);
+}
+
+TEST_F(IndexBundle, KeepsTheCodesOfTraining) {
+  const CodeIndex before = index(8, false);
+  const CodeCounts counts = count_codes(before.quantizer(), rows_);
+  io::BundleWriter writer(real_file_system(), folder_ / "bundle", {.system = "test", .created_by = "test"});
+  add_index_members(writer, before, nullptr, &counts);
+  writer.commit();
+  const auto after = read_training_counts(io::BundleReader::open(folder_ / "bundle"));
+  ASSERT_TRUE(after.has_value());
+  EXPECT_EQ(after->counts, counts.counts);
+  EXPECT_EQ(after->rows, kRows);
+  EXPECT_EQ(after->squared_error, counts.squared_error);
+  EXPECT_EQ(after->squared_length, counts.squared_length);
+  store(before);
+  EXPECT_FALSE(read_training_counts(io::BundleReader::open(folder_ / "bundle")).has_value());
+}
+
+// 100,000 rows of 8 bytes, in lists or not: no more than four bytes a row and 2 MB beside the codes.
+TEST_F(IndexBundle, TakesLittleMoreThanItsCodes) {
+  constexpr std::size_t kMany = 100'000, kBytes = 8;
+  const auto values = skewed_vectors(4000, kDimension, 3);
+  const Vectors some = as_vectors(values, kDimension);
+  const auto pq = train_product_quantizer(
+      some, {.method = "opq", .bytes = kBytes, .kmeans_iterations = 2, .rotations = 2});
+  std::vector<std::uint8_t> codes(4000 * kBytes);
+  pq.encode(some, codes);
+  for (const bool lists : {false, true}) {
+    CodeIndex index = lists ? CodeIndex(pq, train_coarse(pq, some, 300, 1)) : CodeIndex(pq);
+    for (std::size_t part = 0; part < kMany / 4000; ++part) index.add_codes(codes);
+    io::BundleWriter writer(real_file_system(), folder_ / "bundle", {.system = "test", .created_by = "test"});
+    add_index_members(writer, index);
+    std::uint64_t bytes = 0;
+    for (const auto& member : writer.commit().members)
+      bytes += std::filesystem::file_size(folder_.path() / "bundle" / member.name);
+    EXPECT_EQ(index.size(), kMany);
+    EXPECT_LE(bytes, kMany * (kBytes + 4) + (2u << 20)) << lists;
+  }
+}
+
+// Trained, coded, linked and written twice: the same bytes, on one thread and on three.
+TEST_F(IndexBundle, TheSameSeedGivesTheSameFile) {
+  const int before = thread_count();
+  const auto hashes = [&](int threads) {
+    set_thread_count(threads);
+    std::vector<std::string> result;
+    const auto finish = [&](io::BundleWriter& writer) {
+      for (const auto& member : writer.commit().members) result.push_back(member.sha256);
+    };
+    for (const bool lists : {false, true}) {
+      io::BundleWriter writer(
+          real_file_system(), folder_ / "bundle", {.system = "test", .created_by = "test"});
+      add_index_members(writer, index(8, lists));
+      finish(writer);
+    }
+    GraphIndex graph(index(8, false).quantizer());
+    graph.add(rows_);
+    io::BundleWriter writer(real_file_system(), folder_ / "bundle", {.system = "test", .created_by = "test"});
+    add_index_members(writer, graph);
+    finish(writer);
+    return result;
+  };
+  const auto one = hashes(1);
+  EXPECT_EQ(one.size(), 6u);
+  EXPECT_EQ(hashes(1), one);
+  EXPECT_EQ(hashes(3), one);
+  set_thread_count(before);
+}
+
+// The codes stay in the file: searching them allocates nothing of their size.
+TEST_F(IndexBundle, CodesAreSearchedInThePagesOfTheFile) {
+  const CodeIndex before = index(8, false);
+  store(before);
+  const IndexMembers after = load();
+  const auto blocks = after.index.parts().stores[0].blocks();
+  std::ifstream maps("/proc/self/maps");
+  if (!maps) GTEST_SKIP() << "no /proc/self/maps";
+  const auto address = reinterpret_cast<std::uintptr_t>(blocks.data());
+  EXPECT_EQ(address % 64, 0u);
+  bool in_file = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t first = 0, last = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx", &first, &last) != 2 || address < first || address >= last)
+      continue;
+    in_file = line.find("index.codes") != std::string::npos;
+  }
+  EXPECT_TRUE(in_file);
 }
 
 TEST_F(IndexBundle, IsNeverSeenHalf) {

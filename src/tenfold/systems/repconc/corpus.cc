@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenfold/systems/repconc/corpus.h"
 
+#include <utility>
+
 #include "tenfold/systems/repconc/piece_vocabulary.h"
 
 namespace tenfold::repconc {
@@ -36,6 +38,17 @@ Corpus::Corpus(const DataOptions& data_options,
       queries((*vocabulary)(data.queries.texts)),
       train_relevant(relevant_documents(data, "train")),
       pairs(data, documents, queries, options, vocabulary->continues_word()) {}
+
+Corpus::Corpus(const DataOptions& data_options,
+               RetrievalData retrieval_data,
+               TokenLists document_tokens,
+               TokenLists query_tokens)
+    : options(data_options),
+      data(std::move(retrieval_data)),
+      documents(std::move(document_tokens)),
+      queries(std::move(query_tokens)),
+      train_relevant(relevant_documents(data, "train")),
+      pairs(data, documents, queries, options) {}
 
 TokenLists Corpus::queries_of(const std::string& split) const {
   TokenLists lists;

@@ -20,9 +20,15 @@ struct Corpus {
          const VocabularyOptions& vocabulary_options,
          const EncoderOptions& encoder_options = {});
 
+  // Documents and queries whose tokens are there already; no vocabulary.
+  Corpus(const DataOptions& data_options,
+         RetrievalData retrieval_data,
+         TokenLists document_tokens,
+         TokenLists query_tokens);
+
   DataOptions options;
   RetrievalData data;
-  std::shared_ptr<const Vocabulary> vocabulary;
+  std::shared_ptr<const Vocabulary> vocabulary;  // null when tokens were given
   TokenLists documents, queries;
   std::vector<std::vector<std::int64_t>> train_relevant;  // by query
   PairDataset pairs;

@@ -63,6 +63,7 @@ std::string hash_of_data(const RetrievalData& data, const TokenLists& documents,
   hash.update(fmt::format("pairs/1 {} {} ", options.pseudo_queries, options.label_repeats));
   hash.update(std::as_bytes(std::span(documents.tokens)));
   hash.update(std::as_bytes(std::span(documents.begins)));
+  hash.update(data.content);
   for (const std::string& text : data.queries.texts) hash.update(text + "\n");
   for (const auto& [name, split] : data.splits) {
     hash.update(name);

@@ -23,11 +23,14 @@ struct DataOptions {
   std::int64_t label_repeats = 2;   // of each labelled pair an epoch
 
   void visit_fields(auto&& field) {
-    field("path",
-          path,
-          {.help = "BEIR folder (corpus.jsonl, queries.jsonl, qrels/); default: a small made-up collection",
-           .positional = true,
-           .file = config::FileUse::kRead});
+    field(
+        "path",
+        path,
+        {.help =
+             "BEIR folder (corpus.jsonl, queries.jsonl, qrels/), or vectors (.npy, .fvecs); default: a small "
+             "made-up collection",
+         .positional = true,
+         .file = config::FileUse::kRead});
     field("valid_share",
           valid_share,
           {.help = "of the labelled documents, kept for tuning when qrels has no dev split",
@@ -44,6 +47,7 @@ struct RetrievalData {
   search::BeirCorpus corpus;
   search::BeirQueries queries;
   std::map<std::string, search::BeirSplit> splits;  // "train", "valid", "test": those with queries
+  std::string content;                              // names what is no text: the hash of vectors; else empty
 };
 
 // Throws what read_beir_corpus(), read_beir_queries() and read_beir_split() throw (search/beir.h). A split "dev" is called "valid".

@@ -11,25 +11,16 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
 #include "tenfold/systems/repconc/codebook.h"
+#include "tenfold/systems/repconc/quantizer_tensors.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
 #include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {
 namespace {
 
-std::vector<float> values_of(const torch::Tensor& tensor) {
-  const torch::Tensor values = tensor.detach().to(at::kFloat).contiguous();
-  return {values.data_ptr<float>(), values.data_ptr<float>() + values.numel()};
-}
-
 std::vector<float> encode(Encoder encoder, const TokenLists& lists) {
   if (lists.size() == 0) return {};
-  return values_of(encoder->encode(lists));
-}
-
-torch::Tensor tensor_of(const std::vector<float>& values, std::vector<std::int64_t> shape) {
-  torch::Tensor tensor = at::empty(shape, at::kFloat);
-  std::copy(values.begin(), values.end(), tensor.data_ptr<float>());
-  return tensor;
+  return floats_of(encoder->encode(lists));
 }
 
 void add_prefixed(train::TensorMap& to, const std::string& prefix, const train::TensorMap& from) {
@@ -41,33 +32,6 @@ train::TensorMap with_prefix(const train::TensorMap& all, const std::string& pre
   for (const auto& [name, tensor] : all)
     if (name.starts_with(prefix)) part[name.substr(prefix.size())] = tensor;
   return part;
-}
-
-const torch::Tensor& member(const train::TensorMap& tensors, const std::string& name, std::int64_t rank) {
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) throw bad_weights("no tensor " + name);
-  if (found->second.dim() != rank) throw bad_weights(name + " of another rank");
-  return found->second;
-}
-
-search::ProductQuantizer quantizer_of(const train::TensorMap& tensors, const std::string& name) {
-  const torch::Tensor& codewords = member(tensors, name, 3);  // [M, K, d / M]
-  const torch::Tensor& rotation = member(tensors, "rotation", 2);
-  if (codewords.size(1) != 16 && codewords.size(1) != 256) throw bad_weights(name + " of another number");
-  search::ProductQuantizerParts parts;
-  parts.dimension = static_cast<std::size_t>(codewords.size(0) * codewords.size(2));
-  parts.blocks = static_cast<std::size_t>(codewords.size(0));
-  parts.bits = codewords.size(1) == 16 ? 4 : 8;
-  parts.centroids = values_of(codewords);
-  parts.rotation = values_of(rotation);
-  return search::ProductQuantizer(std::move(parts));
-}
-
-torch::Tensor codewords_of(const search::ProductQuantizer& quantizer) {
-  return tensor_of(quantizer.parts().centroids,
-                   {static_cast<std::int64_t>(quantizer.blocks()),
-                    static_cast<std::int64_t>(quantizer.codewords()),
-                    static_cast<std::int64_t>(quantizer.width())});
 }
 
 }  // namespace
@@ -87,7 +51,7 @@ std::vector<float> Retriever::scaled(std::vector<float> vectors) const {
   const c10::NoGradGuard no_grad;
   const auto d = static_cast<std::int64_t>(scoring.dimension());
   const torch::Tensor x = tensor_of(vectors, {static_cast<std::int64_t>(vectors.size()) / d, d});
-  return values_of(codebook->rotate_back(codebook->rotate(x)));
+  return floats_of(codebook->rotate_back(codebook->rotate(x)));
 }
 
 std::vector<float> Retriever::encode_query(const std::string& text) const {
@@ -124,10 +88,7 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
   add_prefixed(tensors, "documents.", train::module_tensors(*retriever.documents));
   add_prefixed(tensors, "queries.", train::module_tensors(*retriever.queries));
   if (!retriever.dense.is_empty()) add_prefixed(tensors, "dense.", train::module_tensors(*retriever.dense));
-  const auto d = static_cast<std::int64_t>(retriever.scoring.dimension());
-  tensors["rotation"] = retriever.scoring.has_rotation()
-                            ? tensor_of(retriever.scoring.parts().rotation, {d, d})
-                            : at::eye(d, at::kFloat);
+  tensors["rotation"] = rotation_of(retriever.scoring);
   if (retriever.unit_blocks) tensors["unit_blocks"] = at::ones({1}, at::kFloat);
   tensors["codewords_assigning"] = codewords_of(retriever.assigning);
   tensors["codewords_scoring"] = codewords_of(retriever.scoring);
@@ -140,6 +101,13 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
 }
 
 Retriever open_retriever(const io::BundleReader& bundle) {
+  if (is_vector_bundle(bundle))
+    throw Error(ErrorClass::kData,
+                "repconc.vectors",
+                {.what = "this model was made of vectors and has no encoder for texts",
+                 .seen = printable(bundle.path().string(), 400),
+                 .wanted = "a model of texts",
+                 .remedy = "use the commands index, search, eval and export with vectors"});
   const std::shared_ptr<const Vocabulary> vocabulary = open_vocabulary(bundle);
   const io::SafetensorsReader reader = bundle.open_tensors();
   const train::TensorMap tensors = train::read_tensors(reader);

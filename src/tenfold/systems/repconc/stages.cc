@@ -13,12 +13,19 @@
 #include "tenfold/base/version.h"
 #include "tenfold/config/toml.h"
 #include "tenfold/systems/repconc/start.h"
+#include "tenfold/systems/repconc/vector_stages.h"
 #include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {
 namespace {
 
 constexpr std::uint64_t kDenseSeed = 1'000'003, kQuerySeed = 2'000'003;  // added to the seed of the run
+
+Path folder_of(const TrainOptions& options, const systems::Context& context) {
+  if (!context.out.empty()) return context.out;
+  TrainOptions copy = options;
+  return Path("runs") / fmt::format("repconc-{}-{}", config::hash(config::Fields(copy)), context.seed);
+}
 
 // Runs of the three stages share options, seed and surroundings.
 class Stages {
@@ -75,12 +82,6 @@ class Stages {
   }
 
  private:
-  Path folder_of(const TrainOptions& options, const systems::Context& context) const {
-    if (!context.out.empty()) return context.out;
-    TrainOptions copy = options;
-    return Path("runs") / fmt::format("repconc-{}-{}", config::hash(config::Fields(copy)), context.seed);
-  }
-
   void check_size() const {
     const std::size_t codewords = std::size_t{1} << options_.bits;
     if (corpus_->size() >= codewords) return;
@@ -252,6 +253,7 @@ void check_blocks(const TrainOptions& options) {
 }
 
 systems::Outcome train_stages(const TrainOptions& options, systems::Context& context) {
+  if (is_vector_file(options.data.path)) return train_vectors(options, folder_of(options, context), context);
   return Stages(options, context).run();
 }
 

@@ -8,6 +8,7 @@
 
 #include "tenfold/systems/repconc/retriever.h"
 #include "tenfold/systems/repconc/tasks.h"
+#include "tenfold/systems/repconc/vector_data.h"
 #include "tenfold/systems/training/options.h"
 #include "tenfold/systems/training/verbs.h"
 
@@ -43,6 +44,7 @@ struct TrainOptions {
   QueryOptions query;
   StageOptions query_stage{.epochs = 4, .batch_size = 256, .learning_rate = 5e-4};
   bool compare = false;  // train the baselines too
+  VectorOptions vectors;
   training::TrainingOptions training = main_stage();
 
   void visit_fields(auto&& field) {
@@ -50,7 +52,9 @@ struct TrainOptions {
       field(name == "path" ? std::string("data") : "data_" + std::string(name), value, std::move(info));
     });
     field("bytes", bytes, {.help = "of a document in the index", .unit = "B", .min = 1, .max = 4096});
-    field("bits", bits, {.help = "of a code: 4 or 8", .min = 4, .max = 8});
+    field("bits",
+          bits,
+          {.help = "of a code: 4 or 8; with rabitq of a coordinate: 1, 2, 4 or 8", .min = 1, .max = 8});
     field("vocabulary", vocabulary, {});
     field("encoder", encoder, {});
     field("loss", loss, {});
@@ -69,6 +73,7 @@ struct TrainOptions {
           compare,
           {.help = "also train what eval compares with: the encoder without codes, JPQ, distillation without "
                    "labels"});
+    field("vectors", vectors, {});
     training.visit_fields(field);
   }
 
@@ -98,6 +103,7 @@ QueryOptions without_labels(QueryOptions options);
 // (the query stage straight from the start) and DIR/distillation (the same without labels), each with a bundle `model`.
 // The same call continues where it was stopped. Throws check_blocks()'s, Error(kData,
 // "repconc.too_few_documents") for fewer documents than codewords, and what the parts throw.
+// With a file of vectors as data there is no encoder to train: vector_stages.h.
 systems::Outcome train_stages(const TrainOptions& options, systems::Context& context);
 
 }  // namespace tenfold::repconc

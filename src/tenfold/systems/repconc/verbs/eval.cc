@@ -14,6 +14,8 @@
 #include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/stages.h"
 #include "tenfold/systems/repconc/study.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
+#include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
@@ -33,7 +35,8 @@ struct EvalOptions {
            .file = config::FileUse::kRunFolder});
     field("queries",
           queries,
-          {.help = "BEIR folder; default: what the model was trained on", .file = config::FileUse::kRead});
+          {.help = "BEIR folder, or a file of query vectors; default: what the model was trained on",
+           .file = config::FileUse::kRead});
     field("split", split, {.help = "train, valid, test, or another file of qrels"});
     field("bm25", bm25, {});
   }
@@ -121,6 +124,7 @@ std::vector<std::string> notes_of(const nlohmann::json& compared) {
 
 systems::Outcome run_eval(const EvalOptions& options, systems::Context& context) {
   const io::BundleReader bundle = open_part(options.path, "model");
+  if (is_vector_bundle(bundle)) return eval_vectors(bundle, options.queries);
   const Retriever retriever = open_retriever(bundle);
   const EvaluationRequest request = request_of(options, data_of(options, bundle), context.seed);
   const std::map<std::string, Retriever> opened = open_baselines(options.path);

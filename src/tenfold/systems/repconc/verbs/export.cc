@@ -8,6 +8,8 @@
 #include "tenfold/base/error.h"
 #include "tenfold/search/faiss_file.h"
 #include "tenfold/systems/repconc/index_part.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
+#include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
@@ -33,6 +35,8 @@ systems::Outcome run_export(const ExportOptions& options, systems::Context& cont
         "export.no_target",
         {.what = "export does not know where to write", .wanted = "a folder", .remedy = "add --out DIR"});
   }
+  const io::BundleReader bundle = open_part(options.path, "index");
+  if (is_vector_bundle(bundle)) return export_vectors(bundle, context);
   const OpenIndex open = open_index(options.path);
   context.files->make_directories(context.out);
   const Path index = context.out / "index.faiss", ids = context.out / "ids.txt";

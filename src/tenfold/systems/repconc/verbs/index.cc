@@ -8,6 +8,8 @@
 #include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/stages.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
+#include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
@@ -26,7 +28,7 @@ struct IndexOptions {
            .file = config::FileUse::kRunFolder});
     field("corpus",
           corpus,
-          {.help = "folder with corpus.jsonl; default: what the model was trained on",
+          {.help = "folder with corpus.jsonl, or a file of vectors; default: what the model was trained on",
            .file = config::FileUse::kRead});
     field("lists",
           lists,
@@ -41,12 +43,13 @@ search::BeirCorpus corpus_of(const IndexOptions& options, const io::BundleReader
 
 systems::Outcome run_index(const IndexOptions& options, systems::Context& context) {
   const io::BundleReader bundle = open_part(options.path, "model");
+  const Path target = context.out.empty() ? Path(options.path) / "index" : context.out;
+  if (is_vector_bundle(bundle)) return index_vectors(bundle, options.corpus, options.lists, target, context);
   Retriever retriever = open_retriever(bundle);
   retriever.dense = nullptr;  // searching does not need it
   const search::BeirCorpus corpus = corpus_of(options, bundle);
   const std::vector<float> vectors = retriever.encode_documents(corpus.texts);
   const search::CodeIndex index = build_codes(retriever, vectors, options.lists);
-  const Path target = context.out.empty() ? Path(options.path) / "index" : context.out;
   write_index(*context.files, target, retriever, corpus, index);
   const std::uint64_t bytes = open_index(target.string()).code_file_bytes;
   const double each = static_cast<double>(bytes) / static_cast<double>(corpus.ids.size());

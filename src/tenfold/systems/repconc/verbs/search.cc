@@ -9,6 +9,8 @@
 #include "tenfold/base/strings.h"
 #include "tenfold/report/table.h"
 #include "tenfold/systems/repconc/searcher.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
+#include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 
 namespace tenfold::repconc {
@@ -17,8 +19,8 @@ namespace {
 constexpr std::size_t kTextShown = 90;
 
 struct SearchOptions {
-  std::string path, text;
-  std::int64_t k = 10;
+  std::string path, text, queries;
+  std::int64_t k = 10, row = -1;
   bool exact = false, bm25 = false, hybrid = false;
 
   void visit_fields(auto&& field) {
@@ -30,6 +32,15 @@ struct SearchOptions {
            .file = config::FileUse::kRunFolder});
     field("text", text, {.help = "what to look for", .positional = true});
     field("k", k, {.help = "documents shown", .min = 1, .max = 10000});
+    field("queries",
+          queries,
+          {.help = "of an index of vectors: file of query vectors", .file = config::FileUse::kRead});
+    field(
+        "row",
+        row,
+        {.help = "of an index of vectors: row of the queries, or without a file a document; -1: all queries",
+         .min = -1,
+         .max = 1e12});
     field("exact", exact, {.help = "also by whole vectors, which are computed for this"});
     field("bm25", bm25, {.help = "also by words"});
     field("hybrid", hybrid, {.help = "also by words and codes together"});
@@ -48,7 +59,11 @@ std::vector<SearchAnswer> answer(const SearchOptions& options, const Searcher& s
 }
 
 systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
-  const Searcher searcher(open_index(options.path));
+  const io::BundleReader bundle = open_part(options.path, "index");
+  if (is_vector_bundle(bundle))
+    return search_vectors(
+        bundle, {.text = options.text, .queries = options.queries, .row = options.row, .k = options.k});
+  const Searcher searcher(open_index(bundle));
   const OpenIndex& open = searcher.index();
   nlohmann::json results = nlohmann::json::object();
   std::string text;
