@@ -5,7 +5,9 @@
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "tenfold/base/strings.h"
 #include "tenfold/io/safetensors.h"
@@ -15,6 +17,7 @@
 #include "tenfold/systems/repconc/retriever.h"
 #include "tenfold/systems/repconc/tasks.h"
 #include "tenfold/systems/training/verbs.h"
+#include "tenfold/train/checkpoint.h"
 #include "tenfold/train/tensor_file.h"
 #include "tenfold/train/trainer.h"
 #include "tests/support/error_code.h"
@@ -123,6 +126,43 @@ TEST(TransformerEncoder, LearnsInTheDenseStage) {
   const auto estimator = train::make_backprop();
   train::train(task, *estimator, options, {.seed = 1, .peak_gflops = 1.0});
   EXPECT_LT(loss(), before);
+}
+
+// Gradients of the dense loss by name.
+std::map<std::string, torch::Tensor> dense_gradients(const EncoderOptions& options, std::int64_t chunk) {
+  training::seed_initial_weights(4);
+  DenseTask task(corpus(), options, {}, {.chunk = chunk});
+  std::vector<std::int64_t> ids(70);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(27 * i);
+  task.run(corpus()->pairs.get(ids, {.seed = 1})).loss.backward();
+  std::map<std::string, torch::Tensor> gradients;
+  for (const auto& parameter : task.module().named_parameters())
+    gradients[parameter.key()] = parameter.value().grad();
+  return gradients;
+}
+
+TEST(GradCache, HasTheGradientOfTheWholeBatch) {
+  const auto whole = dense_gradients(kSmall, 0), chunked = dense_gradients(kSmall, 16);
+  double largest = 0;
+  for (const auto& [name, gradient] : whole) {
+    ASSERT_TRUE(chunked.at(name).defined()) << name;
+    largest = std::max(largest, gradient.abs().max().item<double>());
+    // Float rounding of sums in another order, relative to the largest gradient of the tensor.
+    EXPECT_LT((gradient - chunked.at(name)).abs().max().item<double>(),
+              1e-4 * gradient.abs().max().item<double>() + 1e-6)
+        << name;
+  }
+  EXPECT_GT(largest, 1e-3);
+}
+
+TEST(GradCache, KeepsTheLoss) {
+  training::seed_initial_weights(4);
+  DenseTask whole(corpus(), kSmall, {});
+  DenseTask chunked(corpus(), kSmall, {}, {.chunk = 3});
+  train::copy_into(chunked.module(), train::module_tensors(whole.module()));
+  const data::Batch batch =
+      corpus()->pairs.get(std::vector<std::int64_t>{1, 9, 17, 300, 1024, 1100, 4}, {.seed = 1});
+  EXPECT_NEAR(whole.run(batch).loss.item<double>(), chunked.run(batch).loss.item<double>(), 1e-5);
 }
 
 Retriever retriever_with(const Encoder& model, const std::shared_ptr<const Vocabulary>& vocabulary) {

@@ -13,6 +13,7 @@
 #include "tenfold/systems/repconc/bag_encoder.h"
 #include "tenfold/systems/repconc/transformer_encoder.h"
 #include "tenfold/systems/repconc/vocabulary.h"
+#include "tenfold/train/activation_checkpoint.h"
 #include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {
@@ -62,6 +63,25 @@ torch::Tensor EncoderImpl::encode(const TokenLists& lists) {
     rows.resize(std::min(kEncodeBatch, lists.size() - begin));
     std::iota(rows.begin(), rows.end(), static_cast<std::int64_t>(begin));
     parts.push_back(forward(make_tokens(lists, rows)));
+  }
+  return at::cat(parts);
+}
+
+torch::Tensor forward_in_chunks(const Encoder& encoder, const TokenBatch& texts, std::int64_t chunk) {
+  const std::shared_ptr<EncoderImpl> held = encoder.ptr();  // used again in the backward pass
+  if (chunk == 0 || texts.size() <= chunk) return held->forward(texts);
+  const auto forward = [held](const std::vector<torch::Tensor>& inputs) {
+    return std::vector<torch::Tensor>{held->forward({inputs[0], inputs[1]})};
+  };
+  const std::int64_t* offsets = texts.offsets.data_ptr<std::int64_t>();
+  std::vector<torch::Tensor> parts;
+  for (std::int64_t begin = 0; begin < texts.size(); begin += chunk) {
+    const std::int64_t end = std::min(texts.size(), begin + chunk);
+    const std::int64_t first = offsets[begin],
+                       last = end < texts.size() ? offsets[end] : texts.tokens.size(0);
+    parts.push_back(train::checkpoint(
+        train::TensorFunction(forward),
+        {texts.tokens.slice(0, first, last), texts.offsets.slice(0, begin, end) - first})[0]);
   }
   return at::cat(parts);
 }

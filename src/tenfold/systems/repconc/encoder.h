@@ -100,6 +100,11 @@ TORCH_MODULE(Encoder);
 // nn::parse_bert_config() and nn::load_bert() throw, "bert.vocabulary" when vocab.txt has more pieces than the checkpoint.
 Encoder make_encoder(const EncoderOptions& options, const Vocabulary& vocabulary);
 
+// encoder->forward(texts) in chunks of so many texts; 0: all at once. The backward pass computes each chunk again, so that memory holds the
+// activations of one chunk whatever the batch: the gradient of all vectors first, then that of the parameters chunk by chunk (GradCache: Gao
+// et al., arXiv 2101.06983, section 3.2). The gradient is that of the whole batch.
+torch::Tensor forward_in_chunks(const Encoder& encoder, const TokenBatch& texts, std::int64_t chunk);
+
 // The encoder that these tensors and this metadata are of, with their values. Throws Error(kFile, "repconc.weights") when they do not fit
 // together, and what train::copy_into() throws; memory is only taken for tensors that are there.
 Encoder open_encoder(const std::map<std::string, torch::Tensor>& tensors,

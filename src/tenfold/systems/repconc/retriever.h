@@ -37,7 +37,8 @@ struct Retriever {
 
 // Members vocabulary.json and weights.safetensors.
 void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever);
-// Throws Error(kData, "repconc.vectors") for a bundle of vectors; Error(kFile): what the readers throw, "repconc.weights" when tensors are missing or do not fit together.
+// Throws Error(kData, "repconc.vectors") for a bundle of vectors; Error(kFile): what the readers throw, "repconc.weights" when tensors are
+// missing or do not fit together.
 Retriever open_retriever(const io::BundleReader& bundle);
 
 // The bundle `path`, or `path`/`name` of a run folder, when it belongs to this system. Throws Error(kFile, "repconc.no_model") or

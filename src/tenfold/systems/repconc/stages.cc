@@ -43,7 +43,7 @@ class Stages {
 
   systems::Outcome run() {
     training::seed_initial_weights(context_.seed);
-    DenseTask dense(corpus_, options_.encoder, options_.loss);
+    DenseTask dense(corpus_, options_.encoder, options_.loss, options_.dense_stage);
     if (options_.dense.epochs > 0.0) {
       systems::Outcome outcome = train(dense, trainer_of(options_.dense), "dense");
       if (stopped(outcome)) return outcome;
@@ -152,7 +152,7 @@ class Stages {
 
   // What was stopped, if something was.
   std::optional<systems::Outcome> train_baselines(DenseTask& dense, const search::ProductQuantizer& start) {
-    DenseTask control(corpus_, options_.encoder, options_.loss);
+    DenseTask control(corpus_, options_.encoder, options_.loss, options_.dense_stage);
     train::copy_into(control.module(), train::module_tensors(*dense.encoder()));
     if (has_joint_stage(options_)) {
       const systems::Outcome outcome = train(control, options_.training.trainer, kBaselines[0]);

@@ -39,6 +39,7 @@ struct TrainOptions {
   EncoderOptions encoder;
   LossOptions loss;
   StageOptions dense{.epochs = 10, .batch_size = 512, .learning_rate = 2e-3, .weight_decay = 0.01};
+  DenseOptions dense_stage;
   std::string start = "opq";  // how the codewords begin
   JointOptions joint;
   QueryOptions query;
@@ -59,6 +60,9 @@ struct TrainOptions {
     field("encoder", encoder, {});
     field("loss", loss, {});
     field("dense", dense, {});
+    dense_stage.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
+      field("dense." + std::string(name), value, std::move(info));
+    });
     field("start",
           start,
           {.help = "how the codewords begin; random is for experiments", .choices = {"pq", "opq", "random"}});

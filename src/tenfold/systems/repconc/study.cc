@@ -66,7 +66,7 @@ std::map<std::string, double> Study::train(training::SystemTask& task,
 Encoder Study::dense() {
   if (!dense_.is_empty()) return dense_;
   training::seed_initial_weights(environment_.seed);
-  DenseTask task(corpus_, options_.encoder, options_.loss);
+  DenseTask task(corpus_, options_.encoder, options_.loss, options_.dense_stage);
   train(task, trainer_of(options_.dense), kDenseStage, "dense encoder");
   dense_ = task.encoder();
   return dense_;
@@ -74,7 +74,7 @@ Encoder Study::dense() {
 
 const Retriever& Study::control() {
   if (control_.has_value()) return *control_;
-  DenseTask task(corpus_, options_.encoder, options_.loss);
+  DenseTask task(corpus_, options_.encoder, options_.loss, options_.dense_stage);
   train::copy_into(task.module(), train::module_tensors(*dense()));
   train(task, options_.training.trainer, kJointStage, "uncompressed control");
   const search::ProductQuantizer any =

@@ -99,8 +99,10 @@ torch::Tensor RetrievalTask::first_of_same(const torch::Tensor& documents) const
 
 DenseTask::DenseTask(std::shared_ptr<const Corpus> corpus,
                      const EncoderOptions& encoder,
-                     const LossOptions& loss)
+                     const LossOptions& loss,
+                     const DenseOptions& options)
     : RetrievalTask(std::move(corpus), loss.scale),
+      options_(options),
       encoder_(make_encoder(encoder, *this->corpus().vocabulary)) {}
 
 train::StepOutput DenseTask::run(const data::Batch& batch) {
@@ -108,8 +110,10 @@ train::StepOutput DenseTask::run(const data::Batch& batch) {
   const auto [documents, column, unused] = at::_unique2(batch.tensors[1], true, true);
   const std::vector<std::int64_t> rows(documents.data_ptr<std::int64_t>(),
                                        documents.data_ptr<std::int64_t>() + documents.numel());
-  const torch::Tensor d = encoder_->forward(make_tokens(corpus().documents, rows));  // [U, d]
-  const torch::Tensor q = encoder_->forward(make_tokens(batch.tensors[0]));          // [B, d]
+  const torch::Tensor d =
+      forward_in_chunks(encoder_, make_tokens(corpus().documents, rows), options_.chunk);  // [U, d]
+  const torch::Tensor q =
+      forward_in_chunks(encoder_, make_tokens(batch.tensors[0]), options_.chunk);  // [B, d]
   torch::Tensor masked = relevant(batch, documents);
   masked.scatter_(1, column.unsqueeze(1), false);
   const torch::Tensor loss = softmax_loss(scale() * at::mm(q, d.t()), column, masked);

@@ -60,10 +60,25 @@ class RetrievalTask : public training::SystemTask {
   torch::Tensor same_;  // [N], first_of_same_words()
 };
 
+struct DenseOptions {
+  std::int64_t chunk = 0;
+
+  void visit_fields(auto&& field) {
+    field("chunk",
+          chunk,
+          {.help = "texts that are encoded at once, for large batches with a transformer; 0: the whole batch",
+           .min = 0,
+           .max = 1e7});
+  }
+};
+
 // Stage 0: softmax over the documents of the batch.
 class DenseTask final : public RetrievalTask {
  public:
-  DenseTask(std::shared_ptr<const Corpus> corpus, const EncoderOptions& encoder, const LossOptions& loss);
+  DenseTask(std::shared_ptr<const Corpus> corpus,
+            const EncoderOptions& encoder,
+            const LossOptions& loss,
+            const DenseOptions& options = {});
 
   torch::nn::Module& module() override { return *encoder_; }
   train::StepOutput run(const data::Batch& batch) override;
@@ -73,6 +88,7 @@ class DenseTask final : public RetrievalTask {
   torch::Tensor encode_queries(const TokenLists& queries) override { return encoder_->encode(queries); }
   torch::Tensor encode_documents() override { return encoder_->encode(corpus().documents); }
 
+  DenseOptions options_;
   Encoder encoder_;
 };
 
