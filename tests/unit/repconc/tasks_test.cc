@@ -2,6 +2,7 @@
 // The losses of the three stages: against plain loops, and that training by them lowers them.
 #include "tenfold/systems/repconc/tasks.h"
 
+#include <ATen/Context.h>
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include <set>
 
 #include "tenfold/systems/training/verbs.h"
+#include "tenfold/train/checkpoint.h"
 #include "tenfold/train/trainer.h"
 
 namespace tenfold::repconc {
@@ -102,6 +104,67 @@ TEST(DenseTask, LossFalls) {
   const double before = loss_of(task, batch);
   trained_loss(task, 30, 5e-3);
   EXPECT_LT(loss_of(task, batch), before);
+}
+
+TEST(DenseTask, MinesNegativesWithTheEncoderOfEachEpochButTheFirst) {
+  training::seed_initial_weights(1);
+  DenseTask task(corpus(), kSmall, {.scale = 4.0}, {.negatives = 3, .negatives_depth = 1});
+  DenseTask plain(corpus(), kSmall, {.scale = 4.0});
+  train::copy_into(plain.module(), train::module_tensors(*task.encoder()));
+  const std::vector<std::int64_t> ids = {0, 1, 5, 1024, 1025};
+  const auto batch = [&](std::int64_t epoch) {
+    return corpus()->pairs.get(ids, {.seed = 1, .epoch = epoch});
+  };
+  EXPECT_EQ(loss_of(task, batch(0)), loss_of(plain, batch(0)));
+
+  const data::Batch later = batch(2);
+  const double loss = loss_of(task, later);
+  // By hand: the best document of each row that is neither relevant nor its own, by a labelled query or else by the document.
+  const c10::NoGradGuard no_grad;
+  const torch::Tensor d = task.encoder()->encode(corpus()->documents),
+                      q = task.encoder()->encode(corpus()->queries);
+  std::set<std::int64_t> columns;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    const std::int64_t own = later.tensors[1][row].item<std::int64_t>(),
+                       query = later.tensors[2][row].item<std::int64_t>();
+    torch::Tensor scores = at::mv(d, query >= 0 ? q[query] : d[own]);
+    scores[own] = -9.0;
+    columns.insert(own);
+    columns.insert(scores.argmax().item<std::int64_t>());
+  }
+  const torch::Tensor asked = task.encoder()->forward(make_tokens(later.tensors[0]));
+  double sum = 0;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    double total = 0;
+    const auto score = [&](std::int64_t document) {
+      return 4.0 * asked[row].dot(d[document]).item<double>();
+    };
+    for (const std::int64_t document : columns) total += std::exp(score(document));
+    sum += std::log(total) - score(later.tensors[1][row].item<std::int64_t>());
+  }
+  EXPECT_NEAR(loss, sum / 5, 1e-5);
+  EXPECT_GT(columns.size(), 5u);
+}
+
+TEST(DenseTask, KeepsItsNegativesInACheckpoint) {
+  training::seed_initial_weights(1);
+  DenseTask task(corpus(), kSmall, {}, {.negatives = 2, .negatives_depth = 4});
+  const data::Batch batch =
+      corpus()->pairs.get(std::vector<std::int64_t>{3, 4, 1024}, {.seed = 1, .epoch = 1});
+  loss_of(task, batch);
+  DenseTask other(corpus(), kSmall, {}, {.negatives = 2, .negatives_depth = 4});
+  train::copy_into(other.module(), train::module_tensors(task.module()));
+  {
+    const c10::NoGradGuard no_grad;  // weights move on; the lists are those of the epoch's beginning
+    for (DenseTask* each : {&task, &other})
+      for (auto& parameter : each->module().parameters()) parameter.add_(0.01);
+  }
+  at::manual_seed(5);
+  const double one = loss_of(task, batch);
+  at::manual_seed(5);
+  EXPECT_EQ(loss_of(other, batch), one);
 }
 
 TEST(JointTask, LossFallsAndCodesAreLogged) {

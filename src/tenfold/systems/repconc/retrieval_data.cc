@@ -176,7 +176,7 @@ data::Batch PairDataset::get(std::span<const std::int64_t> ids, const data::Draw
     documents.data_ptr<std::int64_t>()[i] = pair.document;
     queries.data_ptr<std::int64_t>()[i] = pair.query;
   }
-  batch.tensors = {words, documents, queries};
+  batch.tensors = {words, documents, queries, at::full({1}, key.epoch, at::kLong)};
   return batch;
 }
 

@@ -57,13 +57,14 @@ RetrievalData load_retrieval_data(const DataOptions& options);
 void hold_out(RetrievalData& data, double share);
 
 // One row is a query and a relevant document: [B, kQueryWords] token numbers with -1 behind the last, [B] rows of documents, [B] places in
-// BeirQueries or -1 for a query that was made up. An epoch has `pseudo_queries` rows for each document with words and `label_repeats` for
-// each labelled pair. Made-up queries are new each epoch: 2 to 8 words of the document, half of the time in a row.
+// BeirQueries or -1 for a query that was made up, [1] the epoch. An epoch has `pseudo_queries` rows for each document with
+// words and `label_repeats` for each labelled pair. Made-up queries are new each epoch: 2 to 8 words of the document, half of the time in a row.
 class PairDataset final : public data::Dataset {
  public:
   static constexpr std::int64_t kQueryWords = 32;
 
-  // All references must outlive the data set. continues_word: as Vocabulary::continues_word(). Throws Error(kData, "repconc.no_pairs") when there is nothing to train on.
+  // All references must outlive the data set. continues_word: as Vocabulary::continues_word(). Throws Error(kData, "repconc.no_pairs") when
+  // there is nothing to train on.
   PairDataset(const RetrievalData& data,
               const TokenLists& documents,
               const TokenLists& queries,

@@ -153,7 +153,7 @@ class Stages {
   // What was stopped, if something was.
   std::optional<systems::Outcome> train_baselines(DenseTask& dense, const search::ProductQuantizer& start) {
     DenseTask control(corpus_, options_.encoder, options_.loss, options_.dense_stage);
-    train::copy_into(control.module(), train::module_tensors(*dense.encoder()));
+    train::copy_into(*control.encoder(), train::module_tensors(*dense.encoder()));
     if (has_joint_stage(options_)) {
       const systems::Outcome outcome = train(control, options_.training.trainer, kBaselines[0]);
       if (stopped(outcome)) return outcome;

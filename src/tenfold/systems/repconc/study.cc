@@ -75,7 +75,7 @@ Encoder Study::dense() {
 const Retriever& Study::control() {
   if (control_.has_value()) return *control_;
   DenseTask task(corpus_, options_.encoder, options_.loss, options_.dense_stage);
-  train::copy_into(task.module(), train::module_tensors(*dense()));
+  train::copy_into(*task.encoder(), train::module_tensors(*dense()));
   train(task, options_.training.trainer, kJointStage, "uncompressed control");
   const search::ProductQuantizer any =
       start_codewords(dense()->encode(corpus_->documents),
