@@ -148,6 +148,40 @@ TEST(Codebook, AnIndexOfItsCodesFindsWhatBruteForceOverDecodedVectorsFinds) {
   }
 }
 
+TEST(Codebook, UnitBlocksScoreByTheMeanOfCosines) {
+  const Codebook codebook(quantizer(4, true), 10.0, true);
+  const torch::Tensor plain = rows(5, 2), q = codebook->rotate(plain), x = codebook->rotate(rows(40, 3));
+  const torch::Tensor codes = codebook->nearest(x), scores = at::mm(q, codebook->decode(codes).t());
+  const search::ProductQuantizer original = quantizer(4, true);
+  const std::vector<float> rotated = original.rotate(vectors(plain));
+  for (std::int64_t i = 0; i < 5; ++i)
+    for (std::int64_t document = 0; document < 40; ++document) {
+      double mean = 0;
+      for (std::int64_t j = 0; j < kBlocks; ++j) {
+        double dot = 0, a = 0, b = 0;
+        const std::int64_t code = codes[document][j].item<std::int64_t>();
+        for (std::int64_t w = 0; w < kWidth; ++w) {
+          const double left = rotated[static_cast<std::size_t>(i * kDimension + j * kWidth + w)];
+          const double right =
+              original.parts().centroids[static_cast<std::size_t>(((j << 4) + code) * kWidth + w)];
+          dot += left * right;
+          a += left * left;
+          b += right * right;
+        }
+        mean += dot / std::sqrt(a * b) / kBlocks;
+      }
+      EXPECT_NEAR(scores[i][document].item<double>(), mean, 1e-5);
+    }
+  // Vectors scaled block by block and rotated back give an index that rotates them the same scores.
+  search::CodeIndex index(codebook->quantizer());
+  index.add(vectors(codebook->rotate_back(x).contiguous()));
+  const torch::Tensor asked = codebook->rotate_back(q).contiguous();
+  const std::vector<search::Hits> found = index.search(vectors(asked), {.k = 40});
+  for (std::int64_t i = 0; i < 5; ++i)
+    for (const search::Hit& hit : found[static_cast<std::size_t>(i)])
+      EXPECT_NEAR(hit.score, scores[i][hit.row].item<double>(), 1e-5);
+}
+
 TEST(Losses, MaskedColumnsDoNotCount) {
   const torch::Tensor scores = at::zeros({1, 4});
   const torch::Tensor masked = at::zeros({1, 4}, at::kBool);
@@ -155,6 +189,29 @@ TEST(Losses, MaskedColumnsDoNotCount) {
   const torch::Tensor positive = at::zeros({1}, at::kLong);
   EXPECT_NEAR(softmax_loss(scores, positive, {}).item<double>(), std::log(4.0), 1e-6);
   EXPECT_NEAR(softmax_loss(scores, positive, masked).item<double>(), std::log(3.0), 1e-6);
+}
+
+TEST(Losses, OnlyTheHardestNegativesStay) {
+  const torch::Tensor scores = at::tensor({5.f, 1.f, 4.f, 3.f, 2.f}).unsqueeze(0);
+  torch::Tensor masked = at::zeros({1, 5}, at::kBool);
+  masked[0][2] = true;  // relevant too
+  const torch::Tensor positive = at::full({1}, 1, at::kLong);
+  const torch::Tensor result = mask_all_but_hardest(scores, positive, masked, 2);
+  const bool expected[] = {false, false, true, false, true};  // 5 and 3 stay, and the positive
+  for (std::int64_t j = 0; j < 5; ++j) EXPECT_EQ(result[0][j].item<bool>(), expected[j]) << j;
+}
+
+TEST(Losses, PairsBeyondTheCutHaveNoWeight) {
+  const torch::Tensor scores = at::tensor({1.f, 3.f, 0.f}).unsqueeze(0);
+  const torch::Tensor masked = at::zeros({1, 3}, at::kBool);
+  const auto ranks = [](std::int64_t positive) {
+    return at::tensor({positive, std::int64_t{1}, std::int64_t{3}}).unsqueeze(0);
+  };
+  // Positive at rank 2 of cut 2: |1/2 - 1| log(1 + e^2), and |1/2 - 0| log(1 + e^-1).
+  const double first = 0.5 * std::log(1 + std::exp(2.0)), second = 0.5 * std::log(1 + std::exp(-1.0));
+  EXPECT_NEAR(pairwise_loss(scores, ranks(2), masked, 2).item<double>(), (first + second) / 2, 1e-6);
+  // Beyond the cut only the negative at rank 1 has weight.
+  EXPECT_NEAR(pairwise_loss(scores, ranks(9), masked, 2).item<double>(), 2 * first / 2, 1e-6);
 }
 
 TEST(Losses, DistillationIsTheCrossEntropyFromTheTeacher) {

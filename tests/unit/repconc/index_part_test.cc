@@ -4,9 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
-#include "tenfold/systems/repconc/evaluation.h"
 #include "tests/support/error_code.h"
 #include "tests/unit/repconc/small_retriever.h"
 
@@ -57,6 +57,30 @@ TEST_F(WrittenIndex, SearchOfAllListsFindsWhatSearchWithoutListsFinds) {
   EXPECT_EQ(lists.search(row, {.k = 20, .probes = 8}).front(), plain.search(row, {.k = 20}).front());
 }
 
+TEST_F(WrittenIndex, QueriesOfUnitBlocksAreScaledAfterReadingToo) {
+  Retriever scaled = written_;
+  scaled.unit_blocks = true;
+  write_index(real_file_system(), folder_ / "scaled", scaled, documents(), build_codes(scaled, vectors_, 0));
+  const OpenIndex open = open_index((folder_ / "scaled").string());
+  EXPECT_TRUE(open.retriever.unit_blocks);
+  EXPECT_FALSE(open_index((folder_ / "index").string()).retriever.unit_blocks);
+  const std::string text = documents().texts[3];
+  const std::vector<float> query = open.retriever.encode_query(text), plain = written_.encode_query(text);
+  EXPECT_EQ(open.retriever.encode_queries({text}), query);
+  const std::vector<float> y = written_.scoring.rotate(search::as_vectors(query, 8));
+  const std::vector<float> z = written_.scoring.rotate(search::as_vectors(plain, 8));
+  for (std::size_t block = 0; block < 2; ++block) {
+    double length = 0, before = 0;
+    for (std::size_t i = 4 * block; i < 4 * block + 4; ++i) {
+      length += y[i] * y[i];
+      before += z[i] * z[i];
+    }
+    EXPECT_NEAR(length, 0.5, 1e-5);  // 1 / M
+    for (std::size_t i = 4 * block; i < 4 * block + 4; ++i)
+      EXPECT_NEAR(y[i], z[i] / std::sqrt(2 * before), 1e-5);
+  }
+}
+
 TEST_F(WrittenIndex, RefusesQueriesThatCannotBeAnswered) {
   EXPECT_EQ(code_of([&] { written_.encode_query(""); }), "repconc.empty_query");
   EXPECT_EQ(code_of([&] { written_.encode_query(" ?! "); }), "repconc.empty_query");
@@ -70,28 +94,6 @@ TEST_F(WrittenIndex, RefusesAChangedByteAndOtherFolders) {
   EXPECT_EQ(code_of([&] { open_index(folder_.string()); }), "bundle.hash_mismatch");
   EXPECT_EQ(code_of([&] { open_part(folder_.string(), "model"); }), "repconc.no_model");
   EXPECT_EQ(code_of([&] { open_index(scratch("nothing").string()); }), "repconc.no_index");
-}
-
-TEST(Evaluation, HasARowForEveryMethod) {
-  const RetrievalData data = make_demo_corpus();
-  Retriever model = retriever();
-  model.dense = model.documents;
-  EvaluationRequest request;
-  request.corpus = data.corpus;
-  const search::BeirSplit& split = data.splits.at("test");
-  for (std::size_t i = 0; i < 40; ++i) {
-    request.queries.push_back(data.queries.texts[split.queries[i]]);
-    request.judgements.push_back(split.judgements[i]);
-  }
-  std::map<std::string, double> bytes;
-  for (const MethodRow& row : evaluate_methods(request, model)) {
-    EXPECT_EQ(row.scores.queries, 40u) << row.method;
-    bytes[row.method] = row.bytes_per_document;
-  }
-  EXPECT_EQ(bytes.size(), 8u);
-  EXPECT_EQ(bytes.at("dense"), 32.0);  // 8 floats
-  EXPECT_GE(bytes.at("repconc"), 2.0);
-  EXPECT_LT(bytes.at("repconc"), 32.0);
 }
 
 }  // namespace

@@ -188,6 +188,56 @@ TEST(JointTask, LossFallsAndCodesAreLogged) {
   EXPECT_LT(loss_of(task, batch_of(ids)), before);
 }
 
+TEST(JointTask, LogsTheBalanceOfTheNearestCodewordsToo) {
+  JointTask nearest(corpus(), joint_module(), {}, {.assignment = "nearest"});
+  std::vector<std::int64_t> ids(512);
+  std::iota(ids.begin(), ids.end(), 0);
+  std::map<std::string, double> figures;
+  for (const auto& [name, value] : nearest.run(batch_of(ids)).metrics) figures[name] = value.item<double>();
+  EXPECT_EQ(figures.at("nearest_imbalance"), figures.at("imbalance"));
+  const double before = figures.at("imbalance");
+  JointTask balanced(corpus(), joint_module(), {}, {.sinkhorn = {.iterations = 300}});
+  for (const auto& [name, value] : balanced.run(batch_of(ids)).metrics) figures[name] = value.item<double>();
+  EXPECT_EQ(figures.at("nearest_imbalance"), before);
+  EXPECT_LT(figures.at("imbalance"), 0.6 * before);
+}
+
+TEST(JointTask, HardNegativesAreMoreColumnsOfTheSoftmax) {
+  JointModule model = joint_module();
+  JointTask plain(corpus(), model, {}, {.mse_weight = 0.0, .assignment = "nearest", .negatives = 0});
+  JointTask mined(corpus(), model, {}, {.mse_weight = 0.0, .assignment = "nearest", .negatives = 5});
+  const data::Batch batch = batch_of({7, 1024, 1100});
+  EXPECT_GT(loss_of(mined, batch), loss_of(plain, batch));
+}
+
+TEST(JointTask, AllNegativesAreTheHardestOnes) {
+  JointModule model = joint_module();
+  const JointOptions all{.mse_weight = 0.0, .assignment = "nearest", .negatives = 0};
+  JointOptions many = all, one = all;
+  many.hardest = 1000;
+  one.hardest = 1;
+  JointTask a(corpus(), model, {}, all), b(corpus(), model, {}, many), c(corpus(), model, {}, one);
+  const data::Batch batch = batch_of({7, 20, 30, 1024, 1100});
+  EXPECT_NEAR(loss_of(a, batch), loss_of(b, batch), 1e-5);
+  EXPECT_LT(loss_of(c, batch), loss_of(a, batch));
+}
+
+TEST(JointTask, MemoryGrowsWithStepsAndStaysOutOfTheLoss) {
+  Encoder made = encoder();
+  const JointModule small = joint_module();
+  JointModule model(made, Codebook(small->codebook->quantizer(), 10.0), 64);
+  JointTask with(corpus(), model, {}, {.negatives = 0, .memory = 64});
+  JointTask without(corpus(), small, {}, {.negatives = 0});
+  const data::Batch first = batch_of({1, 2, 3, 4}), second = batch_of({5, 6, 7, 8});
+  // Nothing is remembered yet: the same problem.
+  EXPECT_NEAR(loss_of(with, first), loss_of(without, first), 1e-6);
+  EXPECT_EQ(model->memory->others(second.tensors[1]).size(0), 4);
+  EXPECT_EQ(model->memory->others(first.tensors[1]).size(0), 0);
+  model->eval();
+  loss_of(with, second);
+  EXPECT_EQ(model->memory->others(second.tensors[1]).size(0), 4);  // evaluation leaves no trace
+}
+
 TEST(JointTask, GradientReachesEncoderAndCodewords) {
   JointModule model = joint_module();
   JointTask task(corpus(), model, {}, {.mse_weight = 0.0, .assignment = "nearest"});
@@ -218,7 +268,7 @@ TEST_F(Query, LossFallsWhileCodesStay) {
 }
 
 TEST_F(Query, LossIsTheSoftmaxAgainstTheBestOthers) {
-  QueryTask made = task({.negatives = 1024});  // all documents: nothing to mine
+  QueryTask made = task({.negatives = 1024, .distillation_weight = 0.0});  // all documents: nothing to mine
   const data::Batch batch = batch_of({7, 1024});
   const c10::NoGradGuard no_grad;
   auto& model = dynamic_cast<JointModuleImpl&>(made.module());
@@ -234,6 +284,42 @@ TEST_F(Query, DistillationNeedsNoLabelsAndFalls) {
   const double before = loss_of(made, batch);
   trained_loss(made, 20, 1e-3);
   EXPECT_LT(loss_of(made, batch), before);
+}
+
+TEST_F(Query, WithoutLabelsThePairedDocumentDoesNotMatter) {
+  QueryTask made = task({.negatives = 20, .label_weight = 0.0, .distillation_weight = 1.0});
+  data::Batch batch = batch_of({1, 9, 17});
+  const double before = loss_of(made, batch);
+  batch.tensors[1] = batch.tensors[1] + 100;
+  EXPECT_EQ(loss_of(made, batch), before);
+}
+
+TEST_F(Query, PairsAreWeightedByReciprocalRanks) {
+  QueryTask made = task({.negatives = 30, .loss = "pairwise", .cut = 10, .distillation_weight = 0.0});
+  const data::Batch batch = batch_of({7, 1024, 1030, 1500});
+  const c10::NoGradGuard no_grad;
+  auto& model = dynamic_cast<JointModuleImpl&>(made.module());
+  const torch::Tensor q = model.codebook->rotate(model.encoder->forward(make_tokens(batch.tensors[0])));
+  const torch::Tensor scores = at::mm(q, model.codebook->decode(made.codes()).t());
+  double sum = 0;
+  for (std::int64_t i = 0; i < 4; ++i) {
+    const std::int64_t positive = batch.tensors[1][i].item<std::int64_t>();
+    const torch::Tensor order = std::get<1>(scores[i].topk(30));
+    const auto w = [](std::int64_t rank) { return rank <= 10 ? 1.0 / static_cast<double>(rank) : 0.0; };
+    double own = 0, total = 0;
+    std::int64_t counted = 0;
+    for (std::int64_t place = 0; place < 30; ++place)
+      if (order[place].item<std::int64_t>() == positive) own = w(place + 1);
+    for (std::int64_t place = 0; place < 30; ++place) {
+      const std::int64_t document = order[place].item<std::int64_t>();
+      if (document == positive) continue;
+      ++counted;
+      const double gap = (scores[i][document] - scores[i][positive]).item<double>();
+      total += std::abs(w(place + 1) - own) * std::log(1 + std::exp(16.0 * gap));
+    }
+    sum += total / static_cast<double>(counted);
+  }
+  EXPECT_NEAR(loss_of(made, batch), sum / 4, 1e-4);
 }
 
 TEST(RetrievalTask, EvaluatesEachSplit) {

@@ -5,6 +5,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -16,6 +17,11 @@ torch::Tensor copy_of(std::span<const float> values, at::IntArrayRef shape) {
   torch::Tensor tensor = at::empty(shape, at::kFloat);
   std::copy(values.begin(), values.end(), tensor.data_ptr<float>());
   return tensor;
+}
+
+// Each row of the last dimension to length 1 / sqrt(M).
+torch::Tensor to_unit_blocks(const torch::Tensor& x, std::int64_t blocks) {
+  return x / (x.norm(2, {-1}, /*keepdim=*/true).clamp_min(1e-12) * std::sqrt(static_cast<double>(blocks)));
 }
 
 std::vector<float> values_of(const torch::Tensor& tensor) {
@@ -33,13 +39,14 @@ std::vector<std::uint32_t> column(const torch::Tensor& codes, std::int64_t block
 
 }  // namespace
 
-CodebookImpl::CodebookImpl(const search::ProductQuantizer& start, double rate)
+CodebookImpl::CodebookImpl(const search::ProductQuantizer& start, double rate, bool unit_blocks)
     : blocks_(static_cast<std::int64_t>(start.blocks())),
       size_(static_cast<std::int64_t>(start.codewords())),
       width_(static_cast<std::int64_t>(start.width())),
       bits_(start.bits()),
       rate_(rate),
-      rotated_(start.has_rotation()) {
+      rotated_(start.has_rotation()),
+      unit_blocks_(unit_blocks) {
   const auto d = static_cast<std::int64_t>(start.dimension());
   scaled_ = register_parameter("scaled_codewords",
                                copy_of(start.parts().centroids, {blocks_, size_, width_}) / rate);
@@ -47,8 +54,18 @@ CodebookImpl::CodebookImpl(const search::ProductQuantizer& start, double rate)
                               rotated_ ? copy_of(start.parts().rotation, {d, d}) : at::eye(d, at::kFloat));
 }
 
+torch::Tensor CodebookImpl::codewords() const {
+  const torch::Tensor c = scaled_ * rate_;
+  return unit_blocks_ ? to_unit_blocks(c, blocks_) : c;
+}
+
 torch::Tensor CodebookImpl::rotate(const torch::Tensor& x) const {
-  return at::mm(x, rotation_.t());
+  const torch::Tensor y = at::mm(x, rotation_.t());
+  return unit_blocks_ ? to_unit_blocks(y.reshape({-1, blocks_, width_}), blocks_).reshape(y.sizes()) : y;
+}
+
+torch::Tensor CodebookImpl::rotate_back(const torch::Tensor& rotated) const {
+  return at::mm(rotated, rotation_);
 }
 
 torch::Tensor CodebookImpl::by_block(const torch::Tensor& x) const {
@@ -73,6 +90,7 @@ Assignment CodebookImpl::assign(const torch::Tensor& rotated,
     assignment.codes = nearest(rotated);
     for (std::int64_t j = 0; j < blocks_; ++j)
       assignment.usage.push_back(search::code_usage(column(assignment.codes, j), codewords_count));
+    assignment.nearest_usage = assignment.usage;
     assignment.disagreement.assign(static_cast<std::size_t>(blocks_), 0.0);
     return assignment;
   }
@@ -87,6 +105,7 @@ Assignment CodebookImpl::assign(const torch::Tensor& rotated,
     const search::SinkhornResult& result = results[static_cast<std::size_t>(j)];
     for (std::int64_t i = 0; i < x.size(0); ++i) codes[i][j] = result.codes[static_cast<std::size_t>(i)];
     assignment.usage.push_back(result.usage);
+    assignment.nearest_usage.push_back(result.nearest_usage);
     assignment.disagreement.push_back(result.disagreement);
   }
   return assignment;
@@ -106,12 +125,17 @@ torch::Tensor CodebookImpl::tables(const torch::Tensor& rotated_queries) const {
 }
 
 search::ProductQuantizer CodebookImpl::quantizer() const {
+  search::ProductQuantizerParts parts = quantizer_of_rotated().parts();
+  if (rotated_) parts.rotation = values_of(rotation_);
+  return search::ProductQuantizer(std::move(parts));
+}
+
+search::ProductQuantizer CodebookImpl::quantizer_of_rotated() const {
   search::ProductQuantizerParts parts;
   parts.dimension = static_cast<std::size_t>(blocks_ * width_);
   parts.blocks = static_cast<std::size_t>(blocks_);
   parts.bits = bits_;
   parts.centroids = values_of(codewords());
-  if (rotated_) parts.rotation = values_of(rotation_);
   return search::ProductQuantizer(std::move(parts));
 }
 

@@ -18,7 +18,7 @@ constexpr double kFade = 0.95;       // of the moving average that is compared
 using Metrics = std::vector<std::pair<std::string, torch::Tensor>>;
 
 void add_usage(const Assignment& assignment, Metrics& metrics) {
-  double entropy = 0, imbalance = 0, disagreement = 0;
+  double entropy = 0, imbalance = 0, nearest = 0, disagreement = 0;
   const std::size_t blocks = assignment.usage.size();
   const auto scalar = [](double value) { return at::scalar_tensor(value, at::kDouble); };
   for (std::size_t j = 0; j < blocks; ++j) {
@@ -28,40 +28,70 @@ void add_usage(const Assignment& assignment, Metrics& metrics) {
     metrics.emplace_back(fmt::format("disagreement/{:02}", j), scalar(assignment.disagreement[j]));
     entropy += usage.entropy;
     imbalance += usage.imbalance;
+    nearest += assignment.nearest_usage[j].imbalance;
     disagreement += assignment.disagreement[j];
   }
   const auto count = static_cast<double>(blocks);
   metrics.emplace_back("entropy", scalar(entropy / count));
   metrics.emplace_back("imbalance", scalar(imbalance / count));
+  metrics.emplace_back("nearest_imbalance", scalar(nearest / count));
   metrics.emplace_back("disagreement", scalar(disagreement / count));
 }
 
 }  // namespace
 
-JointModuleImpl::JointModuleImpl(Encoder encoder_module, Codebook codebook_module)
+JointModuleImpl::JointModuleImpl(Encoder encoder_module, Codebook codebook_module, std::int64_t memory_rows)
     : encoder(register_module("encoder", std::move(encoder_module))),
-      codebook(register_module("codebook", std::move(codebook_module))) {}
+      codebook(register_module("codebook", std::move(codebook_module))) {
+  if (memory_rows > 0)
+    memory = register_module("memory", EmbeddingMemory(memory_rows, codebook->dimension()));
+}
 
 JointTask::JointTask(std::shared_ptr<const Corpus> corpus,
                      JointModule model,
                      const LossOptions& loss,
                      JointOptions options)
-    : RetrievalTask(std::move(corpus), loss.scale), model_(std::move(model)), options_(std::move(options)) {}
+    : RetrievalTask(std::move(corpus), loss.scale), model_(std::move(model)), options_(std::move(options)) {
+  if (options_.negatives > 0)
+    mined_.emplace(this->corpus(), model_->encoder, model_->codebook->quantizer(), options_.negatives_depth);
+}
+
+std::tuple<torch::Tensor, torch::Tensor> JointTask::columns(const data::Batch& batch) const {
+  // Duplicates would be forced apart by the constraint: each document once, and those of the same words are one.
+  torch::Tensor all = first_of_same(batch.tensors[1]);
+  if (mined_.has_value()) {
+    const torch::Tensor drawn = mined_->draw(batch, options_.negatives).reshape({-1});
+    all = at::cat({all, first_of_same(drawn.masked_select(drawn.ge(0)))});
+  }
+  const auto [documents, column, unused] = at::_unique2(all, true, true);
+  return {documents, column.slice(0, 0, batch.tensors[1].size(0))};
+}
+
+Assignment JointTask::assign(const torch::Tensor& documents, const torch::Tensor& x) {
+  const Codebook& codebook = model_->codebook;
+  if (model_->memory.is_empty() || options_.assignment == "nearest")
+    return codebook->assign(x, options_.assignment, options_.sinkhorn);
+  const torch::Tensor all = at::cat({x.detach(), model_->memory->others(documents)});
+  Assignment assignment = codebook->assign(all, options_.assignment, options_.sinkhorn);
+  assignment.codes = assignment.codes.slice(0, 0, x.size(0));
+  if (model_->is_training()) model_->memory->push(documents, x);
+  return assignment;
+}
 
 train::StepOutput JointTask::run(const data::Batch& batch) {
-  // Duplicates would be forced apart by the constraint: each document once.
-  const auto [documents, column, unused] = at::_unique2(batch.tensors[1], true, true);
+  const auto [documents, column] = columns(batch);
   const std::vector<std::int64_t> rows(documents.data_ptr<std::int64_t>(),
                                        documents.data_ptr<std::int64_t>() + documents.numel());
   const Codebook& codebook = model_->codebook;
   const torch::Tensor x = codebook->rotate(model_->encoder->forward(make_tokens(corpus().documents, rows)));
   const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_tokens(batch.tensors[0])));
-  const Assignment assignment = codebook->assign(x, options_.assignment, options_.sinkhorn);
+  const Assignment assignment = assign(documents, x);
   const torch::Tensor decoded = codebook->decode(assignment.codes);  // [U, d]
 
   torch::Tensor masked = relevant(batch, documents);
   masked.scatter_(1, column.unsqueeze(1), false);
   const torch::Tensor scores = scale() * at::mm(q, straight_through(x, decoded).t());  // [B, U]
+  if (options_.hardest > 0) masked = mask_all_but_hardest(scores, column, masked, options_.hardest);
   const torch::Tensor rank_loss = softmax_loss(scores, column, masked).mean();
   const torch::Tensor mse = (x - decoded).square().sum(1).mean();
   watch(mse.item<double>());

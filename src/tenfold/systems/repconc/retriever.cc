@@ -2,6 +2,7 @@
 #include "tenfold/systems/repconc/retriever.h"
 
 #include <ATen/Functions.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
+#include "tenfold/systems/repconc/codebook.h"
 #include "tenfold/systems/repconc/quantizer_tensors.h"
 #include "tenfold/systems/repconc/vector_retriever.h"
 #include "tenfold/train/checkpoint.h"
@@ -39,7 +41,17 @@ std::vector<float> Retriever::encode_documents(const std::vector<std::string>& t
 }
 
 std::vector<float> Retriever::encode_queries(const std::vector<std::string>& texts) const {
-  return encode(queries, (*vocabulary)(texts));
+  return scaled(encode(queries, (*vocabulary)(texts)));
+}
+
+// R^T applied to the scaled blocks of R x: the index rotates again.
+std::vector<float> Retriever::scaled(std::vector<float> vectors) const {
+  if (!unit_blocks || vectors.empty()) return vectors;
+  const Codebook codebook(scoring, 1.0, true);
+  const c10::NoGradGuard no_grad;
+  const auto d = static_cast<std::int64_t>(scoring.dimension());
+  const torch::Tensor x = tensor_of(vectors, {static_cast<std::int64_t>(vectors.size()) / d, d});
+  return floats_of(codebook->rotate_back(codebook->rotate(x)));
 }
 
 std::vector<float> Retriever::encode_query(const std::string& text) const {
@@ -61,7 +73,7 @@ std::vector<float> Retriever::encode_query(const std::string& text) const {
                  .wanted = "a word of the documents it was trained on",
                  .remedy = "use other words"});
   }
-  return encode(queries, lists);
+  return scaled(encode(queries, lists));
 }
 
 std::vector<std::uint8_t> Retriever::codes(const std::vector<float>& vectors) const {
@@ -77,6 +89,7 @@ void add_retriever_members(io::BundleWriter& bundle, const Retriever& retriever)
   add_prefixed(tensors, "queries.", train::module_tensors(*retriever.queries));
   if (!retriever.dense.is_empty()) add_prefixed(tensors, "dense.", train::module_tensors(*retriever.dense));
   tensors["rotation"] = rotation_of(retriever.scoring);
+  if (retriever.unit_blocks) tensors["unit_blocks"] = at::ones({1}, at::kFloat);
   tensors["codewords_assigning"] = codewords_of(retriever.assigning);
   tensors["codewords_scoring"] = codewords_of(retriever.scoring);
   std::vector<torch::Tensor> copies;
@@ -107,6 +120,7 @@ Retriever open_retriever(const io::BundleReader& bundle) {
                       .assigning = quantizer_of(tensors, "codewords_assigning"),
                       .scoring = quantizer_of(tensors, "codewords_scoring")};
   if (!with_prefix(tensors, "dense.").empty()) retriever.dense = encoder_of("dense.");
+  retriever.unit_blocks = tensors.contains("unit_blocks");
   const auto dimension = static_cast<std::int64_t>(retriever.scoring.dimension());
   if (retriever.documents->dimension() != dimension || retriever.queries->dimension() != dimension ||
       retriever.assigning.dimension() != retriever.scoring.dimension() ||

@@ -21,14 +21,18 @@ struct Retriever {
   search::ProductQuantizer assigning;  // stage 1: codes of documents are its nearest codewords
   search::ProductQuantizer scoring;    // stage 2: the same rotation, other codewords
   Encoder dense{nullptr};              // before codewords were trained, for comparison; null in an index
+  bool unit_blocks = false;            // queries are scaled block by block (codebook.h)
 
-  // Vectors before the rotation, [texts, d].
+  // Vectors before the rotation, [texts, d]. Those of queries are scaled so that the search needs to know nothing of unit blocks.
   std::vector<float> encode_documents(const std::vector<std::string>& texts) const;
   // Throws Error(kData, "repconc.empty_query") for a text without any letter or digit, "repconc.unknown_words" when no word is known.
   std::vector<float> encode_query(const std::string& text) const;
   std::vector<float> encode_queries(const std::vector<std::string>& texts) const;  // without these checks
   // Packed codes of vectors: [texts, code_bytes].
   std::vector<std::uint8_t> codes(const std::vector<float>& vectors) const;
+
+ private:
+  std::vector<float> scaled(std::vector<float> vectors) const;
 };
 
 // Members vocabulary.json and weights.safetensors.

@@ -6,13 +6,15 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/version.h"
 #include "tenfold/config/toml.h"
-#include "tenfold/search/quantizer.h"
+#include "tenfold/systems/repconc/start.h"
 #include "tenfold/systems/repconc/vector_stages.h"
+#include "tenfold/train/checkpoint.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -46,28 +48,37 @@ class Stages {
       systems::Outcome outcome = train(dense, trainer_of(options_.dense), "dense");
       if (stopped(outcome)) return outcome;
     }
+    const search::ProductQuantizer start =
+        Codebook(start_of(dense.encoder()), 1.0, options_.joint.unit_blocks)->quantizer();
     JointModule joint(copy_of(dense.encoder()),
-                      Codebook(start(dense.encoder()), options_.joint.codeword_rate));
-    JointTask task(corpus_, joint, options_.loss, options_.joint);
-    systems::Outcome outcome = train(task, options_.training.trainer, "");
-    if (stopped(outcome)) return outcome;
-    const search::ProductQuantizer assigning = joint->codebook->quantizer();
-    JointModule last_model(copy_of(joint->encoder), Codebook(assigning, options_.query.codeword_rate));
-    if (options_.query_stage.epochs > 0.0) {
-      QueryTask query(corpus_, last_model, joint->encoder, options_.loss, options_.query);
-      const systems::Outcome last = train(query, trainer_of(options_.query_stage), "query");
-      if (stopped(last)) return last;
-      nlohmann::json object = *outcome.json;
-      object["query"] = *last.json;
-      outcome = systems::make_outcome(std::move(object), outcome.text + last.text);
+                      Codebook(start, options_.joint.codeword_rate, options_.joint.unit_blocks),
+                      options_.joint.memory);
+    nlohmann::json object = nlohmann::json::object();
+    std::string text;
+    if (has_joint_stage(options_)) {
+      JointTask task(corpus_, joint, options_.loss, options_.joint);
+      const systems::Outcome outcome = train(task, options_.training.trainer, "");
+      if (stopped(outcome)) return outcome;
+      object = *outcome.json;
+      text = outcome.text;
     }
-    write({.vocabulary = corpus_->vocabulary,
+    const search::ProductQuantizer assigning =
+        has_joint_stage(options_) ? joint->codebook->quantizer() : start;
+    QueryStage last = query_stage(joint->encoder, assigning, options_.query, "query");
+    if (last.stopped.has_value()) return *last.stopped;
+    if (last.json.is_object()) object["query"] = last.json;
+    write("model",
+          {.vocabulary = corpus_->vocabulary,
            .documents = joint->encoder,
-           .queries = last_model->encoder,
+           .queries = last.encoder,
            .assigning = assigning,
-           .scoring = last_model->codebook->quantizer(),
-           .dense = dense.encoder()});
-    return outcome;
+           .scoring = last.scoring,
+           .dense = dense.encoder(),
+           .unit_blocks = options_.joint.unit_blocks});
+    if (options_.compare) {
+      if (const std::optional<systems::Outcome> ended = train_baselines(dense, start)) return *ended;
+    }
+    return systems::make_outcome(std::move(object), text + last.text);
   }
 
  private:
@@ -93,7 +104,7 @@ class Stages {
     systems::Context context = context_;
     context.out = part.empty() ? folder_ : folder_ / part;
     // Other pairs in another order: a stage must not see again what the one before has learned by heart.
-    context.seed += part == "dense" ? kDenseSeed : part == "query" ? kQuerySeed : 0;
+    context.seed += part == "dense" ? kDenseSeed : part.empty() || part == kBaselines[0] ? 0 : kQuerySeed;
     const std::string name = options_.training.name.empty() ? "repconc" : options_.training.name;
     return training::run_training({.system = "repconc",
                                    .name = part.empty() ? name : name + " " + part,
@@ -105,22 +116,75 @@ class Stages {
                                   context);
   }
 
-  search::ProductQuantizer start(Encoder encoder) const {
-    const torch::Tensor vectors = encoder->encode(corpus_->documents).contiguous();
+  search::ProductQuantizer start_of(Encoder encoder) const {
     context_.progress(
         fmt::format("codewords start from {} of {} documents", options_.start, corpus_->size()));
-    return search::train_product_quantizer(
-        search::Vectors(
-            vectors.data_ptr<float>(), corpus_->size(), static_cast<std::size_t>(vectors.size(1))),
-        {.method = options_.start,
-         .bytes = options_.bytes,
-         .bits = options_.bits,
-         .seed = static_cast<std::int64_t>(context_.seed)});
+    return start_codewords(
+        encoder->encode(corpus_->documents),
+        {.method = options_.start, .bytes = options_.bytes, .bits = options_.bits, .seed = context_.seed});
   }
 
-  void write(const Retriever& retriever) const {
+  struct QueryStage {
+    Encoder encoder{nullptr};
+    search::ProductQuantizer scoring;
+    nlohmann::json json;
+    std::string text;
+    std::optional<systems::Outcome> stopped;
+  };
+
+  // With 0 epochs: what goes in comes out.
+  QueryStage query_stage(const Encoder& encoder,
+                         const search::ProductQuantizer& assigning,
+                         const QueryOptions& options,
+                         const std::string& part) {
+    JointModule model(copy_of(encoder),
+                      Codebook(assigning, options.codeword_rate, options_.joint.unit_blocks));
+    QueryStage result{.encoder = model->encoder, .scoring = assigning};
+    if (options_.query_stage.epochs == 0.0) return result;
+    QueryTask query(corpus_, model, encoder, options_.loss, options);
+    const systems::Outcome outcome = train(query, trainer_of(options_.query_stage), part);
+    if (stopped(outcome)) result.stopped = outcome;
+    result.scoring = model->codebook->quantizer();
+    result.json = *outcome.json;
+    result.text = outcome.text;
+    return result;
+  }
+
+  // What was stopped, if something was.
+  std::optional<systems::Outcome> train_baselines(DenseTask& dense, const search::ProductQuantizer& start) {
+    DenseTask control(corpus_, options_.encoder, options_.loss, options_.dense_stage);
+    train::copy_into(*control.encoder(), train::module_tensors(*dense.encoder()));
+    if (has_joint_stage(options_)) {
+      const systems::Outcome outcome = train(control, options_.training.trainer, kBaselines[0]);
+      if (stopped(outcome)) return outcome;
+    }
+    write_baseline(kBaselines[0], control.encoder(), {.encoder = control.encoder(), .scoring = start}, start);
+    for (const char* name : {kBaselines[1], kBaselines[2]}) {
+      const QueryOptions options = name == kBaselines[2] ? without_labels(options_.query) : options_.query;
+      const QueryStage stage = query_stage(dense.encoder(), start, options, name);
+      if (stage.stopped.has_value()) return stage.stopped;
+      write_baseline(name, dense.encoder(), stage, start);
+    }
+    return std::nullopt;
+  }
+
+  void write_baseline(const std::string& name,
+                      const Encoder& documents,
+                      const QueryStage& stage,
+                      const search::ProductQuantizer& start) const {
+    write(Path(name) / "model",
+          {.vocabulary = corpus_->vocabulary,
+           .documents = documents,
+           .queries = stage.encoder,
+           .assigning = start,
+           .scoring = stage.scoring,
+           .unit_blocks = options_.joint.unit_blocks && name != kBaselines[0]});
+  }
+
+  void write(const Path& part, const Retriever& retriever) const {
+    context_.files->make_directories((folder_ / part).parent_path());
     io::BundleWriter bundle(*context_.files,
-                            folder_ / "model",
+                            folder_ / part,
                             {.system = "repconc", .created_by = "tenfold " + std::string(version())});
     bundle.add("config.toml", toml_);
     add_retriever_members(bundle, retriever);
@@ -148,9 +212,19 @@ train::TrainerOptions trainer_of(const StageOptions& stage) {
   return trainer;
 }
 
+bool has_joint_stage(const TrainOptions& options) {
+  return options.training.trainer.steps > 0 || options.training.trainer.epochs > 0.0;
+}
+
+QueryOptions without_labels(QueryOptions options) {
+  options.label_weight = 0.0;
+  options.distillation_weight = 1.0;
+  return options;
+}
+
 training::TrainingOptions TrainOptions::main_stage() {
   training::TrainingOptions options;
-  options.trainer = trainer_of({.epochs = 4, .batch_size = 1024, .learning_rate = 2e-4});
+  options.trainer = trainer_of({.epochs = 8, .batch_size = 1024, .learning_rate = 1e-3});
   return options;
 }
 

@@ -43,7 +43,8 @@ struct TrainOptions {
   std::string start = "opq";  // how the codewords begin
   JointOptions joint;
   QueryOptions query;
-  StageOptions query_stage{.epochs = 2, .batch_size = 128, .learning_rate = 5e-5};
+  StageOptions query_stage{.epochs = 4, .batch_size = 256, .learning_rate = 5e-4};
+  bool compare = false;  // train the baselines too
   VectorOptions vectors;
   training::TrainingOptions training = main_stage();
 
@@ -62,7 +63,9 @@ struct TrainOptions {
     dense_stage.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
       field("dense." + std::string(name), value, std::move(info));
     });
-    field("start", start, {.help = "how the codewords begin", .choices = {"pq", "opq"}});
+    field("start",
+          start,
+          {.help = "how the codewords begin; random is for experiments", .choices = {"pq", "opq", "random"}});
     field("joint", joint, {});
     query_stage.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
       field("query." + std::string(name), value, std::move(info));
@@ -70,12 +73,19 @@ struct TrainOptions {
     query.visit_fields([&](std::string_view name, auto& value, config::FieldInfo info) {
       field("query." + std::string(name), value, std::move(info));
     });
+    field("compare",
+          compare,
+          {.help = "also train what eval compares with: the encoder without codes, JPQ, distillation without "
+                   "labels"});
     field("vectors", vectors, {});
     training.visit_fields(field);
   }
 
   static training::TrainingOptions main_stage();
 };
+
+// The folders of the baselines in a run folder, which are also the names of their rows (evaluation.h).
+inline constexpr const char* kBaselines[] = {"fine-tuned", "jpq", "distillation"};
 
 // The options a bundle of this system was trained with. Throws Error(kFile) and Error(kConfig) as the readers.
 TrainOptions options_of(const io::BundleReader& bundle);
@@ -86,8 +96,16 @@ void check_blocks(const TrainOptions& options);
 // Options of the trainer for a stage that is not the main one.
 train::TrainerOptions trainer_of(const StageOptions& stage);
 
+// The stage is left out with 0 epochs: codewords stay as they began, and what follows is JPQ alone.
+bool has_joint_stage(const TrainOptions& options);
+
+// QueryOptions of the baseline without labels.
+QueryOptions without_labels(QueryOptions options);
+
 // Trains dense encoder, codewords with encoder, and query encoder, each in a run folder: DIR/dense, DIR itself, DIR/query. Then writes
-// the bundle DIR/model. The same call continues where it was stopped. Throws check_blocks()'s, Error(kData,
+// the bundle DIR/model. With `compare` also DIR/fine-tuned (the dense encoder trained on as long as the joint stage, without codes), DIR/jpq
+// (the query stage straight from the start) and DIR/distillation (the same without labels), each with a bundle `model`.
+// The same call continues where it was stopped. Throws check_blocks()'s, Error(kData,
 // "repconc.too_few_documents") for fewer documents than codewords, and what the parts throw.
 // With a file of vectors as data there is no encoder to train: vector_stages.h.
 systems::Outcome train_stages(const TrainOptions& options, systems::Context& context);

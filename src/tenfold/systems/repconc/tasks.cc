@@ -45,7 +45,7 @@ double mean_loss(const torch::Tensor& queries,
 }  // namespace
 
 RetrievalTask::RetrievalTask(std::shared_ptr<const Corpus> corpus, double scale)
-    : corpus_(std::move(corpus)), scale_(scale) {}
+    : corpus_(std::move(corpus)), scale_(scale), same_(first_of_same_words(corpus_->documents)) {}
 
 std::vector<std::string> RetrievalTask::splits() const {
   std::vector<std::string> names;
@@ -75,20 +75,26 @@ train::Figures RetrievalTask::evaluate_split(const std::string& split) {
 
 torch::Tensor RetrievalTask::relevant(const data::Batch& batch, const torch::Tensor& columns) const {
   const std::int64_t rows = batch.tensors[1].size(0), count = columns.size(-1);
-  const torch::Tensor result = columns.expand({rows, count}).eq(batch.tensors[1].unsqueeze(1)).contiguous();
-  const torch::Tensor all = columns.expand({rows, count}).contiguous();
+  const torch::Tensor all = first_of_same(columns).expand({rows, count}).contiguous();
+  const torch::Tensor result = all.eq(first_of_same(batch.tensors[1]).unsqueeze(1)).contiguous();
   for (std::int64_t i = 0; i < rows; ++i) {
     const std::int64_t query = batch.tensors[2].data_ptr<std::int64_t>()[i];
     if (query < 0) continue;
     const std::vector<std::int64_t>& documents = corpus_->train_relevant[static_cast<std::size_t>(query)];
     if (documents.size() < 2) continue;  // the one it is paired with
+    std::vector<std::int64_t> same;
+    for (const std::int64_t document : documents) same.push_back(same_.data_ptr<std::int64_t>()[document]);
     for (std::int64_t j = 0; j < count; ++j) {
       const std::int64_t document = all.data_ptr<std::int64_t>()[i * count + j];
-      if (std::find(documents.begin(), documents.end(), document) != documents.end())
+      if (std::find(same.begin(), same.end(), document) != same.end())
         result.data_ptr<bool>()[i * count + j] = true;
     }
   }
   return result;
+}
+
+torch::Tensor RetrievalTask::first_of_same(const torch::Tensor& documents) const {
+  return same_.index_select(0, documents.reshape({-1})).reshape(documents.sizes());
 }
 
 DenseModuleImpl::DenseModuleImpl(Encoder encoder_module, MinedNegatives mined_module)

@@ -3,15 +3,20 @@
 // codewords against frozen codes (JPQ, arXiv 2108.00644, section 3).
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "tenfold/search/code_index.h"
 #include "tenfold/search/sinkhorn.h"
 #include "tenfold/systems/repconc/codebook.h"
 #include "tenfold/systems/repconc/corpus.h"
+#include "tenfold/systems/repconc/embedding_memory.h"
 #include "tenfold/systems/repconc/encoder.h"
+#include "tenfold/systems/repconc/hard_negatives.h"
 #include "tenfold/systems/repconc/mined_negatives.h"
 #include "tenfold/systems/training/task.h"
 
@@ -43,14 +48,17 @@ class RetrievalTask : public training::SystemTask {
   virtual torch::Tensor encode_documents() = 0;                         // [N, d]: what is searched
 
   const Corpus& corpus() const { return *corpus_; }
-  // Which of `columns` (documents, [C] or [B, C]) are relevant to each query of a batch by the training labels or are the document it
-  // was made from: [B, C] bool.
+  // Which of `columns` (documents, [C] or [B, C]) are relevant to each query of a batch by the training labels, are the document it
+  // was made from, or have the same words as such a one: [B, C] bool.
   torch::Tensor relevant(const data::Batch& batch, const torch::Tensor& columns) const;
+  // The first document with the same words, of each: documents of the same words are one to a loss.
+  torch::Tensor first_of_same(const torch::Tensor& documents) const;
   double scale() const { return scale_; }
 
  private:
   std::shared_ptr<const Corpus> corpus_;
   double scale_;
+  torch::Tensor same_;  // [N], first_of_same_words()
 };
 
 struct DenseOptions {
@@ -113,6 +121,11 @@ struct JointOptions {
   double codeword_rate = 10.0;  // learning rate of the codewords over the encoder's
   std::string assignment = "sinkhorn";
   search::SinkhornOptions sinkhorn{.iterations = 30};
+  std::int64_t negatives = 1;  // mined once, a query
+  std::int64_t negatives_depth = 200;
+  std::int64_t hardest = 0;
+  std::int64_t memory = 0;  // rows
+  bool unit_blocks = false;
 
   void visit_fields(auto&& field) {
     field("mse_weight", mse_weight, {.help = "lambda: weight of the squared error", .min = 0.0, .max = 1e6});
@@ -124,15 +137,38 @@ struct JointOptions {
           {.help = "codes while training: balanced, or the nearest codewords",
            .choices = {"sinkhorn", "nearest"}});
     field("sinkhorn", sinkhorn, {});
+    field("negatives",
+          negatives,
+          {.help = "hard negatives a query, beside the batch's, drawn from the index of the start",
+           .min = 0,
+           .max = 1000});
+    field("negatives_depth",
+          negatives_depth,
+          {.help = "best documents of that index they are drawn from", .min = 1, .max = 100000});
+    field("unit_blocks",
+          unit_blocks,
+          {.help = "scale sub-vectors and codewords to one length, so that scores are means of cosines"});
+    field("hardest",
+          hardest,
+          {.help = "negatives in the loss of a query, the best ones at that step; 0: all",
+           .min = 0,
+           .max = 1e6});
+    field("memory",
+          memory,
+          {.help = "vectors of earlier batches that are balanced with the batch; 0: none",
+           .min = 0,
+           .max = 1e7});
   }
 };
 
 // Encoder and codewords side by side, as they stand in checkpoints.
 class JointModuleImpl : public torch::nn::Module {
  public:
-  JointModuleImpl(Encoder encoder_module, Codebook codebook_module);
+  // memory_rows: of EmbeddingMemory, which only stage 1 uses; 0: none.
+  JointModuleImpl(Encoder encoder_module, Codebook codebook_module, std::int64_t memory_rows = 0);
   Encoder encoder{nullptr};
   Codebook codebook{nullptr};
+  EmbeddingMemory memory{nullptr};
 };
 TORCH_MODULE(JointModule);
 
@@ -145,16 +181,21 @@ class JointTask final : public RetrievalTask {
             JointOptions options);
 
   torch::nn::Module& module() override { return *model_; }
-  // Figures: "rank_loss", "mse", "entropy", "imbalance", "disagreement" as means over blocks, and the same by block as "entropy/07".
+  // Figures: "rank_loss", "mse", "entropy", "imbalance", "disagreement" and "nearest_imbalance" (of the nearest codewords) as means over
+  // blocks, and the first three of these by block as "entropy/07".
   train::StepOutput run(const data::Batch& batch) override;
 
  private:
   torch::Tensor encode_queries(const TokenLists& queries) override;
   torch::Tensor encode_documents() override;
+  // Documents of the batch with its hard negatives, each once, and the column of each row's positive.
+  std::tuple<torch::Tensor, torch::Tensor> columns(const data::Batch& batch) const;
+  Assignment assign(const torch::Tensor& documents, const torch::Tensor& x);
   void watch(double mse);
 
   JointModule model_;
   JointOptions options_;
+  std::optional<HardNegatives> mined_;
   double first_mse_ = -1.0, recent_mse_ = 0.0;
   bool warned_ = false;
 };
@@ -163,7 +204,9 @@ struct QueryOptions {
   double codeword_rate = 10.0;
   std::int64_t negatives = 200;
   std::string negatives_from = "live";
-  double label_weight = 1.0, distillation_weight = 0.0;
+  std::string loss = "list";
+  std::int64_t cut = 200;
+  double label_weight = 1.0, distillation_weight = 1.0;
 
   void visit_fields(auto&& field) {
     field("codeword_rate",
@@ -173,7 +216,14 @@ struct QueryOptions {
     field("negatives_from",
           negatives_from,
           {.help = "the index as it is now, or as it was in the beginning", .choices = {"live", "static"}});
-    field("label_weight", label_weight, {.help = "of the loss by labels", .min = 0.0, .max = 1e6});
+    field("loss",
+          loss,
+          {.help = "softmax over the list, or JPQ's pairs weighted by reciprocal ranks",
+           .choices = {"list", "pairwise"}});
+    field("cut", cut, {.help = "ranks beyond it have no weight in the pairs", .min = 1, .max = 100000});
+    field("label_weight",
+          label_weight,
+          {.help = "of the loss by labels; 0: labels are not looked at", .min = 0.0, .max = 1e6});
     field("distillation_weight",
           distillation_weight,
           {.help = "of the loss by the scores of whole vectors, which needs no labels",
@@ -200,14 +250,21 @@ class QueryTask final : public RetrievalTask {
  private:
   torch::Tensor encode_queries(const TokenLists& queries) override;
   torch::Tensor encode_documents() override { return model_->codebook->decode(codes_); }
+  search::CodeIndex index_of(search::ProductQuantizer quantizer) const;
   torch::Tensor mine(const data::Batch& batch, const torch::Tensor& queries) const;
+  torch::Tensor teacher_scores(const data::Batch& batch, const torch::Tensor& candidates);
+  torch::Tensor label_loss(const data::Batch& batch,
+                           const torch::Tensor& candidates,
+                           const torch::Tensor& scores,
+                           const torch::Tensor& masked) const;
 
   JointModule model_;
   Encoder teacher_{nullptr};
   QueryOptions options_;
-  torch::Tensor codes_;              // [N, M]
-  torch::Tensor teacher_documents_;  // [N, d]
-  torch::Tensor start_documents_;    // [N, d], as the codes said in the beginning
+  torch::Tensor codes_;                           // [N, M]
+  torch::Tensor teacher_documents_;               // [N, d]
+  std::vector<std::uint8_t> packed_;              // the same as an index holds them
+  std::optional<search::CodeIndex> start_index_;  // of the beginning, for "static"
 };
 
 }  // namespace tenfold::repconc

@@ -2,6 +2,7 @@
 #include "tenfold/systems/repconc/verbs/command.h"
 
 #include "tenfold/systems/repconc/service.h"
+#include "tenfold/systems/repconc/verbs/claims.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
 #include "tenfold_repconc_verbs_embedded.h"
 
@@ -22,10 +23,12 @@ systems::System make_system() {
                   make_search_verb(),
                   make_eval_verb(),
                   make_export_verb(),
+                  make_collection_verb(),
                   make_bench_verb()};
   system.presets = {{"demo", std::string(repconc_verbs::embedded::preset_demo())},
                     {"small", std::string(repconc_verbs::embedded::preset_small())},
                     {"paper", std::string(repconc_verbs::embedded::preset_paper())}};
+  system.claims = make_claims();
   system.open_bundle = open_service;
   return system;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "tenfold/systems/repconc/evaluation.h"
 #include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/stages.h"
+#include "tenfold/systems/repconc/study.h"
 #include "tenfold/systems/repconc/vector_retriever.h"
 #include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
@@ -61,10 +63,10 @@ const search::BeirSplit& split_of(const RetrievalData& data, const std::string& 
 }
 
 EvaluationRequest request_of(const EvalOptions& options, RetrievalData data, std::uint64_t seed) {
+  split_of(data, options.split);
   EvaluationRequest request;
-  const search::BeirSplit& split = split_of(data, options.split);
-  for (const std::uint32_t query : split.queries) request.queries.push_back(data.queries.texts[query]);
-  request.judgements = split.judgements;
+  request.queries = labelled_queries(data, options.split);
+  if (options.split != "valid") request.tuning = labelled_queries(data, "valid");
   request.corpus = std::move(data.corpus);
   request.seed = static_cast<std::int64_t>(seed);
   request.bm25 = options.bm25;
@@ -77,26 +79,47 @@ EvaluationRequest request_of(const EvalOptions& options, RetrievalData data, std
   return request;
 }
 
-const MethodRow* find_row(const std::vector<MethodRow>& rows, std::string_view method) {
-  const auto found =
-      std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.method == method; });
-  return found == rows.end() ? nullptr : &*found;
+// What `train --compare` has left beside the model.
+std::map<std::string, Retriever> open_baselines(const std::string& path) {
+  std::map<std::string, Retriever> baselines;
+  for (const char* name : kBaselines) {
+    const Path folder = Path(path) / name;
+    if (path_exists(folder / "model" / "manifest.json"))
+      baselines.emplace(name, open_retriever(open_part(folder.string(), "model")));
+  }
+  return baselines;
 }
 
-// Of MRR@10: how far the trained codes are above OPQ, and how much of the gap to the fine-tuned encoder that closes.
+// Of MRR@10: who is above whom, and how much of the gap between OPQ and the uncompressed control each closes.
 nlohmann::json comparison(const std::vector<MethodRow>& rows) {
-  const MethodRow *opq = find_row(rows, "opq"), *ours = find_row(rows, "repconc"),
-                  *whole = find_row(rows, "fine-tuned");
-  if (opq == nullptr) return nullptr;
-  const search::PairedDifference difference =
-      search::paired_bootstrap(opq->scores.per_query.at("mrr@10"), ours->scores.per_query.at("mrr@10"));
-  const double gap = whole->scores.mean("mrr@10") - opq->scores.mean("mrr@10");
-  nlohmann::json object = {{"metric", "mrr@10"},
-                           {"repconc_minus_opq", difference.mean},
-                           {"interval_95", {difference.low, difference.high}},
-                           {"gap_closed", nullptr}};
-  if (gap > 0) object["gap_closed"] = difference.mean / gap;
+  nlohmann::json object = {{"metric", "mrr@10"}, {"differences", nlohmann::json::array()}};
+  for (const MethodComparison& compared : compare_methods(rows))
+    object["differences"].push_back({{"method", compared.method},
+                                     {"against", compared.against},
+                                     {"mean", compared.mrr.mean},
+                                     {"interval_95", {compared.mrr.low, compared.mrr.high}}});
+  if (object["differences"].empty()) return nullptr;
+  for (const char* method : {"jpq", "distillation", "repconc-1", "repconc"})
+    if (const std::optional<double> closed = gap_closed(rows, method)) object["gap_closed"][method] = *closed;
+  object["control"] = find_row(rows, "fine-tuned") != nullptr ? "fine-tuned" : "joint-whole";
   return object;
+}
+
+std::vector<std::string> notes_of(const nlohmann::json& compared) {
+  std::vector<std::string> notes;
+  for (const nlohmann::json& difference : compared["differences"])
+    notes.push_back(
+        fmt::format("{} minus {} in MRR@10: {:.3f}, 95 % interval [{:.3f}; {:.3f}] by paired bootstrap",
+                    difference["method"].get<std::string>(),
+                    difference["against"].get<std::string>(),
+                    difference["mean"].get<double>(),
+                    difference["interval_95"][0].get<double>(),
+                    difference["interval_95"][1].get<double>()));
+  if (compared.contains("gap_closed") && compared["gap_closed"].contains("repconc"))
+    notes.push_back(fmt::format("repconc closes {:.0f} % of the gap between opq and {}",
+                                100.0 * compared["gap_closed"]["repconc"].get<double>(),
+                                compared["control"].get<std::string>()));
+  return notes;
 }
 
 systems::Outcome run_eval(const EvalOptions& options, systems::Context& context) {
@@ -104,19 +127,26 @@ systems::Outcome run_eval(const EvalOptions& options, systems::Context& context)
   if (is_vector_bundle(bundle)) return eval_vectors(bundle, options.queries);
   const Retriever retriever = open_retriever(bundle);
   const EvaluationRequest request = request_of(options, data_of(options, bundle), context.seed);
-  const std::vector<MethodRow> rows = evaluate_methods(request, retriever);
-  report::Table table{
-      fmt::format(
-          "{} queries of {}, {} documents", request.queries.size(), options.split, request.corpus.ids.size()),
-      {"method", "bytes a document", "MRR@10", "nDCG@10", "recall@100"},
-      {},
-      {}};
+  const std::map<std::string, Retriever> opened = open_baselines(options.path);
+  Baselines baselines;
+  for (const auto& [name, baseline] : opened) baselines[name] = &baseline;
+  const std::vector<MethodRow> rows = evaluate_methods(request, retriever, baselines);
+  report::Table table{fmt::format("{} queries of {}, {} documents",
+                                  request.queries.texts.size(),
+                                  options.split,
+                                  request.corpus.ids.size()),
+                      {"method", "code bytes", "bytes a document", "MRR@10", "nDCG@10", "recall@100"},
+                      {},
+                      {}};
   nlohmann::json list = nlohmann::json::array(), metrics;
   for (const MethodRow& row : rows) {
-    nlohmann::json object = {{"method", row.method}, {"bytes_per_document", row.bytes_per_document}};
+    nlohmann::json object = {{"method", row.method},
+                             {"code_bytes", row.code_bytes},
+                             {"bytes_per_document", row.bytes_per_document}};
     for (const char* name : {"hits@1", "mrr@10", "ndcg@10", "recall@100"})
       object[name] = row.scores.mean(name);
     table.rows.push_back({row.method,
+                          fmt::format("{:.0f}", row.code_bytes),
                           fmt::format("{:.1f}", row.bytes_per_document),
                           fmt::format("{:.3f}", row.scores.mean("mrr@10")),
                           fmt::format("{:.3f}", row.scores.mean("ndcg@10")),
@@ -128,15 +158,11 @@ systems::Outcome run_eval(const EvalOptions& options, systems::Context& context)
     list.push_back(std::move(object));
   }
   nlohmann::json object = {
-      {"split", options.split}, {"n", request.queries.size()}, {"metrics", metrics}, {"rows", list}};
+      {"split", options.split}, {"n", request.queries.texts.size()}, {"metrics", metrics}, {"rows", list}};
   const nlohmann::json compared = comparison(rows);
   if (!compared.is_null()) {
     object["comparison"] = compared;
-    table.notes.push_back(
-        fmt::format("repconc minus opq in MRR@10: {:.3f}, 95 % interval [{:.3f}; {:.3f}] by paired bootstrap",
-                    compared["repconc_minus_opq"].get<double>(),
-                    compared["interval_95"][0].get<double>(),
-                    compared["interval_95"][1].get<double>()));
+    table.notes = notes_of(compared);
   }
   return systems::make_outcome(std::move(object), report::to_terminal(table));
 }
@@ -144,17 +170,21 @@ systems::Outcome run_eval(const EvalOptions& options, systems::Context& context)
 }  // namespace
 
 systems::Verb make_eval_verb() {
-  return systems::served_as(systems::Served::kJob,
-                            systems::make_verb<EvalOptions>(
-                                "eval",
-                                "measure what the compression cost, beside BM25, whole vectors, PQ and OPQ",
-                                "One row a method: bytes of a document, MRR@10, nDCG@10, recall@100. "
-                                "`metrics` are those of the trained codes. "
-                                "PQ and OPQ are trained on the vectors of the dense encoder; fine-tuned is "
-                                "the encoder of stage 1 without "
-                                "compression; hybrid joins BM25 and the trained codes by reciprocal ranks.",
-                                {},
-                                run_eval));
+  return systems::served_as(
+      systems::Served::kJob,
+      systems::make_verb<EvalOptions>(
+          "eval",
+          "measure what the compression cost, beside BM25, whole vectors, PQ and OPQ",
+          "One row a method: bytes of a document, MRR@10, nDCG@10, recall@100. "
+          "`metrics` are those of the trained codes. "
+          "pq, opq, anisotropic and rabitq are trained on the vectors of the dense encoder; "
+          "joint-whole is the encoder of the joint stage without compression; rerank puts "
+          "the best 1,000 by codes in the order of 8-bit vectors; hybrid joins BM25 and the "
+          "trained codes by reciprocal ranks, hybrid-weighted by scores with a weight chosen "
+          "on the split valid. fine-tuned, jpq and distillation are there after "
+          "train --compare.",
+          {},
+          run_eval));
 }
 
 }  // namespace tenfold::repconc

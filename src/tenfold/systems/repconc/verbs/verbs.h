@@ -14,6 +14,7 @@ systems::Verb make_index_verb();
 systems::Verb make_search_verb();
 systems::Verb make_eval_verb();
 systems::Verb make_export_verb();
+systems::Verb make_collection_verb();
 systems::Verb make_bench_verb();
 
 struct ManyQueries {
