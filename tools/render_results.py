@@ -7,7 +7,11 @@ With --check nothing is written: exit code 1 when a page differs from its data.
 """
 import json
 import pathlib
+import re
+import statistics
 import sys
+
+CURVE = re.compile(r"loss_(.+)_at_(\d+)_percent")  # a point of a learning curve: method, share of the steps
 
 
 def number(value):
@@ -18,12 +22,31 @@ def details(claim):
     figures = {}
     for measurement in claim["measurements"]:
         for name, value in measurement.items():
+            if CURVE.fullmatch(name):
+                continue  # in a table of its own
             figures.setdefault(name, []).append(value)
     parts = []
     for name, values in sorted(figures.items()):
         low, high = min(values), max(values)
         parts.append(f"{name} {number(low)}" if low == high else f"{name} {number(low)} to {number(high)}")
     return "; ".join(parts)
+
+
+def curves(claim):
+    """Median loss over seeds, a row a method, a column a tenth of the steps. Nothing for a claim without curves."""
+    points = {}
+    for measurement in claim["measurements"]:
+        for name, value in measurement.items():
+            if match := CURVE.fullmatch(name):
+                points.setdefault(match[1], {}).setdefault(int(match[2]), []).append(value)
+    if not points:
+        return []
+    shares = sorted({share for row in points.values() for share in row})
+    lines = ["", f"Loss of the batches in `{claim['id']}`, median over seeds, by the share of the steps done (-1: diverged):", "",
+             "| method | " + " | ".join(f"{share} %" for share in shares) + " |", "| --- |" + " ---: |" * len(shares)]
+    for method, row in sorted(points.items()):
+        lines.append(f"| {method} | " + " | ".join(number(statistics.median(row[share])) for share in shares) + " |")
+    return lines
 
 
 def render(data, name):
@@ -45,7 +68,10 @@ def render(data, name):
         lines += ["", "## Details", ""]
         for claim in system["claims"]:
             lines += [f"- `{claim['id']}`. Source: {claim['source']}. Setup: {claim['setup']}. Metric: {claim['metric']}. "
-                      f"All figures: {details(claim)}. CPU {claim['cpu_seconds']:.2f} s, wall {claim['wall_seconds']:.2f} s."]
+                      f"All figures: {details(claim)}. CPU {claim['cpu_seconds']:.2f} s, wall {claim['wall_seconds']:.2f} s."
+                      + (f" Measured at revision {claim['revision']}." if "revision" in claim else "")]
+        for claim in system["claims"]:
+            lines += curves(claim)
     return "\n".join(lines) + "\n"
 
 
