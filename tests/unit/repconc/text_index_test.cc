@@ -37,6 +37,18 @@ TEST_F(EmbeddedIndex, EncodesQueriesAsLibTorchDoes) {
   }
 }
 
+TEST_F(EmbeddedIndex, ScalesBlocksOfQueriesAsTheProgramDoes) {
+  made_.unit_blocks = true;
+  const std::vector<float> vectors = made_.encode_documents(documents().texts);
+  write_index(real_file_system(), folder_ / "cosine", made_, documents(), build_codes(made_, vectors, 0));
+  const std::vector<float> own = TextIndex::open(folder_ / "cosine").encode(documents().texts[29]);
+  const std::vector<float> reference = made_.encode_query(documents().texts[29]);
+  const std::vector<float> plain = TextIndex::open(folder_ / "index").encode(documents().texts[29]);
+  ASSERT_EQ(own.size(), reference.size());
+  for (std::size_t i = 0; i < own.size(); ++i) EXPECT_NEAR(own[i], reference[i], 1e-5);
+  EXPECT_NE(own, plain);
+}
+
 TEST_F(EmbeddedIndex, FindsTheSameDocuments) {
   const TextIndex index = TextIndex::open(folder_ / "index");
   EXPECT_EQ(index.size(), documents().ids.size());

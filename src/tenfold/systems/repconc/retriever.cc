@@ -55,24 +55,8 @@ std::vector<float> Retriever::scaled(std::vector<float> vectors) const {
 }
 
 std::vector<float> Retriever::encode_query(const std::string& text) const {
-  if (search::Tokenizer{}(text).empty()) {
-    throw Error(ErrorClass::kData,
-                "repconc.empty_query",
-                {.what = "the query has no words",
-                 .seen = printable(text),
-                 .wanted = "at least one letter or digit",
-                 .remedy = "write what you look for"});
-  }
   TokenLists lists;
-  lists.add((*vocabulary)(text));
-  if (lists.tokens.empty()) {
-    throw Error(ErrorClass::kData,
-                "repconc.unknown_words",
-                {.what = "the model knows no word of the query",
-                 .seen = printable(text),
-                 .wanted = "a word of the documents it was trained on",
-                 .remedy = "use other words"});
-  }
+  lists.add(query_tokens(*vocabulary, text));
   return scaled(encode(queries, lists));
 }
 

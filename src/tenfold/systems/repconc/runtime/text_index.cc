@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <utility>
 
 #include "tenfold/base/error.h"
-#include "tenfold/base/strings.h"
 #include "tenfold/io/safetensors.h"
 #include "tenfold/search/index_bundle.h"
 #include "tenfold/systems/repconc/runtime/documents.h"
@@ -103,6 +103,30 @@ class BagOfWords {
       outer_bias_;
 };
 
+// As Retriever::encode_query() does for centroid cosine: blocks of R q to length 1 / sqrt(M), then R^T, for the index rotates again.
+void scale_blocks(const search::ProductQuantizer& quantizer, std::vector<float>& query) {
+  const std::size_t d = quantizer.dimension(), blocks = quantizer.blocks(), width = quantizer.width();
+  std::vector<float> rotated = quantizer.rotate(search::Vectors(query.data(), 1, d));
+  for (std::size_t m = 0; m < blocks; ++m) {
+    double squares = 0.0;
+    for (std::size_t j = m * width; j < (m + 1) * width; ++j)
+      squares += static_cast<double>(rotated[j]) * rotated[j];
+    const double length = std::max(std::sqrt(squares), 1e-12) * std::sqrt(static_cast<double>(blocks));
+    for (std::size_t j = m * width; j < (m + 1) * width; ++j)
+      rotated[j] = static_cast<float>(rotated[j] / length);
+  }
+  if (!quantizer.has_rotation()) {
+    query = std::move(rotated);
+    return;
+  }
+  const std::vector<float>& rotation = quantizer.parts().rotation;
+  for (std::size_t j = 0; j < d; ++j) {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < d; ++i) sum += static_cast<double>(rotation[i * d + j]) * rotated[i];
+    query[j] = static_cast<float>(sum);
+  }
+}
+
 }  // namespace
 
 struct TextIndex::State {
@@ -110,6 +134,7 @@ struct TextIndex::State {
   std::optional<BagOfWords> encoder;
   search::BeirCorpus corpus;
   search::CodeIndex codes;
+  bool unit_blocks = false;  // queries are scaled block by block
 };
 
 TextIndex::TextIndex(std::unique_ptr<const State> state) : state_(std::move(state)) {}
@@ -126,7 +151,8 @@ TextIndex TextIndex::open(const Path& folder) {
   auto state = std::make_unique<State>(State{.vocabulary = std::move(vocabulary),
                                              .encoder = std::move(encoder),
                                              .corpus = read_documents(bundle),
-                                             .codes = std::move(search::open_index_members(bundle).index)});
+                                             .codes = std::move(search::open_index_members(bundle).index),
+                                             .unit_blocks = tensors.contains("unit_blocks")});
   const bool fits = state->corpus.ids.size() == state->codes.size() &&
                     (!state->encoder || state->encoder->dimension() == state->codes.dimension());
   if (!fits) {
@@ -166,24 +192,9 @@ std::vector<float> TextIndex::encode(std::string_view text) const {
                  .wanted = "a bag of words (encoder.kind = bag)",
                  .remedy = "search with the query's vector, or through tenfold serve"});
   }
-  if (search::Tokenizer{}(text).empty()) {
-    throw Error(ErrorClass::kData,
-                "repconc.empty_query",
-                {.what = "the query has no words",
-                 .seen = printable(text),
-                 .wanted = "at least one letter or digit",
-                 .remedy = "write what you look for"});
-  }
-  const std::vector<std::int64_t> words = (*state_->vocabulary)(text);
-  if (words.empty()) {
-    throw Error(ErrorClass::kData,
-                "repconc.unknown_words",
-                {.what = "the model knows no word of the query",
-                 .seen = printable(text),
-                 .wanted = "a word of the documents it was trained on",
-                 .remedy = "use other words"});
-  }
-  return (*state_->encoder)(words);
+  std::vector<float> query = (*state_->encoder)(query_tokens(*state_->vocabulary, text));
+  if (state_->unit_blocks) scale_blocks(state_->codes.quantizer(), query);
+  return query;
 }
 
 std::vector<FoundDocument> TextIndex::search(std::string_view text, std::size_t k) const {

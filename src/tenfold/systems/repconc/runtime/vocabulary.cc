@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "tenfold/base/error.h"
+#include "tenfold/base/strings.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/io/json.h"
 #include "tenfold/systems/repconc/runtime/piece_vocabulary.h"
@@ -63,6 +64,25 @@ std::shared_ptr<const Vocabulary> open_vocabulary(const io::BundleReader& bundle
   const std::string text = bundle.read_text("vocabulary.json", kMaxVocabularyBytes);
   if (auto pieces = open_piece_vocabulary(bundle, text)) return pieces;
   return std::make_shared<WordVocabulary>(WordVocabulary::from_json(text));
+}
+
+std::vector<std::int64_t> query_tokens(const Vocabulary& vocabulary, std::string_view text) {
+  if (search::Tokenizer{}(text).empty()) {
+    throw Error(ErrorClass::kData,
+                "repconc.empty_query",
+                {.what = "the query has no words",
+                 .seen = printable(text),
+                 .wanted = "at least one letter or digit",
+                 .remedy = "write what you look for"});
+  }
+  std::vector<std::int64_t> tokens = vocabulary(text);
+  if (!tokens.empty()) return tokens;
+  throw Error(ErrorClass::kData,
+              "repconc.unknown_words",
+              {.what = "the model knows no word of the query",
+               .seen = printable(text),
+               .wanted = "a word of the documents it was trained on",
+               .remedy = "use other words"});
 }
 
 WordVocabulary::WordVocabulary(std::span<const std::string> documents, const VocabularyOptions& options)

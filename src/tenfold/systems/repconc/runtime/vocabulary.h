@@ -63,6 +63,10 @@ class Vocabulary {
 // Throws Error(kFile): "repconc.vocabulary" and the codes of text/byte_pair.h and text/word_piece.h, for anything that add_members() has not written.
 std::shared_ptr<const Vocabulary> open_vocabulary(const io::BundleReader& bundle);
 
+// The tokens of a query. Throws Error(kData): "repconc.empty_query" for a text without any letter or digit, "repconc.unknown_words" when
+// none has a number.
+std::vector<std::int64_t> query_tokens(const Vocabulary& vocabulary, std::string_view text);
+
 class WordVocabulary final : public Vocabulary {
  public:
   // Counts the words of the documents. Words are numbered by falling number of documents, ties by the alphabet. Throws
