@@ -27,6 +27,7 @@ report::Section make_demo_section(systems::Context& context) {
                                               .steps = 25000},
                                              context.seed));
   section.blocks.emplace_back(tangents_chart(context.seed));
+  section.blocks.emplace_back(laws_chart(context));
   section.blocks.emplace_back(step_limit_chart(context.seed));
   if (!data::fashion_mnist_is_installed()) {
     section.blocks.emplace_back(report::Paragraph{

@@ -27,6 +27,8 @@ report::Chart step_limit_chart(std::uint64_t seed);
 
 // The measurement of a claim of this system with the quick budget. Throws Error(kInternal) for an unknown one.
 systems::Measurement measure_claim(const std::string& id, systems::Context& context);
+// Unbiasedness and second moment of the laws of directions, beside the formulas.
+report::Chart laws_chart(systems::Context& context);
 report::Chart gap_chart(
     systems::Context& context);  // how far weight perturbation is behind, against parameters
 report::Table perturbed_table(
@@ -35,7 +37,7 @@ report::Table perturbed_table(
 // Time of a step, by network: over backpropagation, and over the loss alone (R_f and R_b of the paper).
 std::vector<report::Block> cost_charts(systems::Context& context);
 
-// Logistic regression and a small CNN, each trained three ways: loss against steps and wall time, and a table of accuracies.
+// Logistic regression, a perceptron and a small CNN, each trained three ways: loss against steps and wall time, and a table of accuracies.
 std::vector<report::Block> learning_blocks(systems::Context& context);
 
 }  // namespace tenfold::forward_gradient
