@@ -11,6 +11,7 @@
 #include "tenfold/report/table.h"
 #include "tenfold/systems/forward_gradient/experiment.h"
 #include "tenfold/systems/forward_gradient/verbs/demo_charts.h"
+#include "tenfold/systems/forward_gradient/verbs/estimate_draws.h"
 #include "tenfold/systems/forward_gradient/verbs/verbs.h"
 
 namespace tenfold::forward_gradient {
@@ -136,6 +137,7 @@ std::vector<report::Block> learning_blocks(systems::Context& context) {
 }
 
 report::Chart laws_chart(systems::Context& context) {
+  constexpr int kQuickDraws = 5000;  // of both claims (claims_estimators.cc)
   const systems::Measurement unbiased = measure_claim("unbiased", context);
   const systems::Measurement moment = measure_claim("second_moment_is_n", context);
   const std::vector<std::string> laws = {"gaussian", "rademacher", "sphere", "rank1"};
@@ -149,12 +151,15 @@ report::Chart laws_chart(systems::Context& context) {
   }
   return {.id = "forward-gradient-laws",
           .title = "Every law of directions is right on average, and as noisy as theory says",
-          .caption =
-              fmt::format("5,000 forward gradients of 2,000 parameters: their mean should have the cosine "
-                          "0.845 with the gradient, their mean square (n + 2)|g|^2 for Gaussian directions "
-                          "and n|g|^2 for the others. Largest |z| of the mean's length along the gradient: "
-                          "{:.1f}.",
-                          unbiased.at("largest_z")),
+          .caption = fmt::format("{} forward gradients of {} parameters: their mean should have the cosine "
+                                 "{:.3f} with the gradient, "
+                                 "their mean square (n + 2)|g|^2 for Gaussian directions and n|g|^2 for the "
+                                 "others. Largest |z| of the "
+                                 "mean's length along the gradient: {:.1f}.",
+                                 kQuickDraws,
+                                 kGradientSize,
+                                 expected_cosine(kGradientSize, kQuickDraws),
+                                 unbiased.at("largest_z")),
           .x = {.title = "law of the directions"},
           .y = {.title = "measured", .min = 0.0},
           .series = {std::move(cosines), std::move(moments)},
