@@ -160,6 +160,26 @@ TEST_F(Indexes, AllListsGiveWhatAnIndexWithoutListsGives) {
   EXPECT_GT(same, kQueries * 10 / 2);
 }
 
+TEST_F(Indexes, QueriesThatShareListsFindWhatEachFindsAlone) {
+  const std::vector<float> many = skewed_vectors(70, kDimension, 3);  // more than a group
+  const Vectors queries = as_vectors(many, kDimension);
+  Bitmap allowed(rows_.rows);
+  for (std::size_t row = 0; row < rows_.rows; row += 3) allowed.set(row);
+  for (const std::size_t bits : {4u, 8u}) {
+    CodeIndex index(quantizer(bits), train_coarse(quantizer(bits), rows_, 24, 1));
+    index.add(rows_);
+    for (const SearchRequest& request : {SearchRequest{.k = 5, .probes = 3},
+                                         SearchRequest{.k = 5, .probes = 15},
+                                         SearchRequest{.k = 40, .allowed = &allowed, .probes = 24}}) {
+      const auto together = index.search(queries, request);
+      for (std::size_t q = 0; q < queries.rows; ++q) {
+        ASSERT_FALSE(together[q].empty());
+        EXPECT_EQ(together[q], index.search(queries.slice(q, 1), request)[0]) << q;
+      }
+    }
+  }
+}
+
 TEST_F(Indexes, AddedCodesEqualAddedVectors) {
   for (const std::int64_t bits : {8, 4}) {
     CodeIndex a(quantizer(bits)), b(quantizer(bits));
