@@ -45,7 +45,7 @@ Weights checkpoint(bool version_11 = true) {
   };
   const auto feed_forward = [&](const std::string& name) {
     put(name + ".layer_norm", {8});
-    for (const std::string part :
+    for (const std::string& part :
          version_11 ? std::vector<std::string>{"wi_0", "wi_1"} : std::vector<std::string>{"wi"})
       put(name + ".DenseReluDense." + part, {12, 8});
     put(name + ".DenseReluDense.wo", {8, 12});
