@@ -5,7 +5,6 @@
 #include <c10/core/GradMode.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 #include <utility>
@@ -13,7 +12,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
-#include "tenfold/io/json.h"
+#include "tenfold/nn/checkpoint_config.h"
 
 namespace tenfold::nn {
 namespace {
@@ -33,69 +32,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kLayer = 
      {"outer.", "output.dense."},
      {"output_norm.", "output.LayerNorm."}}};
 constexpr std::string_view kPrefix = "bert.";
-
-Error bad_checkpoint(std::string code, std::string what, std::string seen, std::string wanted) {
-  return Error(ErrorClass::kFile,
-               std::move(code),
-               {.what = std::move(what),
-                .seen = std::move(seen),
-                .wanted = std::move(wanted),
-                .remedy = "use config.json and model.safetensors of one BERT model"});
-}
-
-class Config {
- public:
-  Config(std::string_view json, std::string_view place)
-      : place_(place), object_(io::parse_json(json, place, {.error_class = ErrorClass::kFile})) {
-    if (!object_.is_object()) throw bad("config", "another kind of JSON", "an object");
-  }
-
-  std::int64_t integer(const char* name) const {
-    const auto found = object_.find(name);
-    if (found == object_.end()) throw bad(name, "nothing", "a whole number from 1 on");
-    if (!found->is_number_unsigned() || found->get<std::uint64_t>() == 0 ||
-        found->get<std::uint64_t>() > 1'000'000'000)
-      throw bad(name, found->dump(), "a whole number from 1 on");
-    return found->get<std::int64_t>();
-  }
-
-  double number(const char* name, double otherwise) const {
-    const auto found = object_.find(name);
-    if (found == object_.end()) return otherwise;
-    if (!found->is_number() || !(found->get<double>() >= 0) || found->get<double>() > 1)
-      throw bad(name, found->dump(), "a number from 0 to 1");
-    return found->get<double>();
-  }
-
-  std::string text(const char* name, const std::string& otherwise) const {
-    const auto found = object_.find(name);
-    if (found == object_.end() || found->is_null()) return otherwise;
-    if (!found->is_string()) throw bad(name, found->dump(), "a text");
-    return found->get<std::string>();
-  }
-
-  void require(bool condition, const char* name, const std::string& wanted) const {
-    if (!condition)
-      throw bad_checkpoint("bert.unsupported",
-                           place_ + ": " + name + " is not supported",
-                           object_.contains(name) ? printable(object_[name].dump()) : "nothing",
-                           wanted);
-  }
-
-  bool is_true(const char* name) const {
-    const auto found = object_.find(name);
-    return found != object_.end() && found->is_boolean() && found->get<bool>();
-  }
-
- private:
-  Error bad(const std::string& name, const std::string& seen, const std::string& wanted) const {
-    return bad_checkpoint(
-        "bert.config", place_ + ": " + name + " is not what it must be", printable(seen), wanted);
-  }
-
-  std::string place_;
-  nlohmann::json object_;
-};
+constexpr std::string_view kModel = "BERT";
 
 std::string shape_text(at::IntArrayRef shape) {
   std::ostringstream text;
@@ -118,12 +55,12 @@ bool must_be_known(std::string_view name) {
 }  // namespace
 
 TransformerOptions parse_bert_config(std::string_view json, std::string_view place) {
-  const Config config(json, place);
+  const CheckpointConfig config(kModel, json, place);
   config.require(config.text("model_type", "bert") == "bert", "model_type", "bert");
   config.require(config.text("position_embedding_type", "absolute") == "absolute",
                  "position_embedding_type",
                  "absolute");
-  config.require(!config.is_true("is_decoder"), "is_decoder", "an encoder");
+  config.require(!config.flag("is_decoder", false), "is_decoder", "an encoder");
   const std::string activation = config.text("hidden_act", "gelu");
   const bool by_tanh = activation == "gelu_new" || activation == "gelu_pytorch_tanh";
   config.require(by_tanh || activation == "gelu" || activation == "relu",
@@ -173,25 +110,28 @@ void load_bert(TransformerEncoderImpl& encoder,
     if (!tensors.contains(name)) name = old_name(name);
     const auto found = tensors.find(name);
     if (found == tensors.end())
-      throw bad_checkpoint("bert.missing_tensor",
+      throw bad_checkpoint(kModel,
+                           "missing_tensor",
                            before + "no tensor " + bert_name(parameter.key()),
                            "",
                            "every tensor of the encoder");
     const torch::Tensor& tensor = found->second;
     if (tensor.sizes() != parameter.value().sizes())
-      throw bad_checkpoint("bert.shape",
+      throw bad_checkpoint(kModel,
+                           "shape",
                            before + name + " has another shape than config.json says",
                            shape_text(tensor.sizes()),
                            shape_text(parameter.value().sizes()));
     if (!tensor.is_floating_point())
       throw bad_checkpoint(
-          "bert.dtype", before + name + " holds no floating numbers", "", "float16, bfloat16 or float32");
+          kModel, "dtype", before + name + " holds no floating numbers", "", "float16, bfloat16 or float32");
     copies.emplace_back(parameter.value(), tensor);
     used.insert(name);
   }
   for (const auto& [name, tensor] : tensors)
     if (must_be_known(name) && !used.contains(name))
-      throw bad_checkpoint("bert.unknown_tensor",
+      throw bad_checkpoint(kModel,
+                           "unknown_tensor",
                            before + printable(name) + " has no place in the encoder",
                            shape_text(tensor.sizes()),
                            "the tensors that config.json describes");
