@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 13> kMemberNames = {"config.toml",
+constexpr std::array<std::string_view, 14> kMemberNames = {"config.toml",
                                                            "run.json",
                                                            "weights.safetensors",
                                                            "optimizer.safetensors",
@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 13> kMemberNames = {"config.toml",
                                                            "index.safetensors",
                                                            "index.codes",
                                                            "words.safetensors",
+                                                           "docids.safetensors",
                                                            "documents.jsonl",
                                                            "vocabulary.json",
                                                            "merges.txt",

@@ -169,6 +169,22 @@ void SafetensorsReader::read(std::string_view name, std::span<std::byte> target)
   file_.read_at(offset, target);  // within the file: checked when the header was read
 }
 
+InputFile::Mapping SafetensorsReader::map(std::string_view name) const {
+  const TensorInfo tensor = info(name);
+  const std::uint64_t offset = kPrefix + header_->text_size + header_->tensors[find(name)].begin;
+  InputFile::Mapping mapping = file_.map();
+  if (mapping.bytes.size() < offset + tensor.bytes) {
+    throw Error(ErrorClass::kFile,
+                "file.truncated",
+                {.what = fmt::format("{}: the file became shorter", file_.label()),
+                 .seen = fmt::format("{} bytes", mapping.bytes.size()),
+                 .wanted = fmt::format("{} bytes", offset + tensor.bytes),
+                 .remedy = "do not change a file that is in use"});
+  }
+  mapping.bytes = mapping.bytes.subspan(offset, tensor.bytes);
+  return mapping;
+}
+
 std::size_t SafetensorsReader::element_count(std::string_view name, DType wanted) const {
   const TensorInfo tensor = info(name);
   if (tensor.dtype != wanted) {
