@@ -45,6 +45,7 @@ std::uint16_t QueryTables::least_sum(float score) const {
   const double slack = 1.0 + static_cast<double>(codes()) * 1.001;
   const double least =
       std::floor((static_cast<double>(score) - base_) / step_ - slack - std::abs(base_) / step_ * 1e-6);
+  if (std::isnan(least)) return 0;  // tables so large that their sums overflow: every row is scored
   return static_cast<std::uint16_t>(std::clamp(least, 0.0, 65535.0));
 }
 

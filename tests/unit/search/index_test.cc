@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -343,6 +344,34 @@ TEST_F(Indexes, EqualScoresAreOrderedByRow) {
     index.add(as_vectors(same, kDimension));
     const auto hits = index.search(queries_.slice(0, 1), {.k = 40})[0];
     for (std::uint32_t i = 0; i < 40; ++i) ASSERT_EQ(hits[i].row, i);
+  }
+}
+
+// Codewords and queries can be finite and their products not: what has no score is not found, and nothing else is lost.
+TEST(Overflow, RowsWithoutAScoreAreNotFound) {
+  std::vector<float> centroids(2 * 16, 0.5f);
+  centroids[1] = 3e38f;        // block 0, codeword 1: +inf
+  centroids[16 + 1] = -3e38f;  // block 1, codeword 1: -inf; both together are no number
+  const ProductQuantizer pq({.dimension = 2, .blocks = 2, .bits = 4, .centroids = centroids});
+  CodeIndex scan(pq), lists(pq, {1.0f, 1.0f, -1.0f, 1.0f});
+  const std::vector<std::uint8_t> codes{0x00, 0x11, 0x01, 0x10};  // both codes of a row in a byte
+  scan.add_codes(codes);
+  lists.add_codes(codes);
+  GraphIndex graph(pq, {.neighbors = 2});
+  graph.add_codes(codes);
+  const std::vector<float> query{10.0f, 10.0f};
+  const std::array<const VectorIndex*, 3> all{&scan, &lists, &graph};
+  for (const VectorIndex* index : all) {
+    const Hits hits = index->search({query.data(), 1, 2}, {.k = 4, .probes = 2})[0];
+    for (const Hit& hit : hits) {
+      EXPECT_FALSE(std::isnan(hit.score)) << index->kind();
+      EXPECT_NE(hit.row, 1u) << index->kind();
+    }
+    if (index != &graph) {
+      ASSERT_EQ(hits.size(), 3u) << index->kind();
+      EXPECT_EQ(hits[1].row, 0u);
+      EXPECT_FLOAT_EQ(hits[1].score, 10.0f);
+    }
   }
 }
 
