@@ -50,15 +50,17 @@ bool LiveTrie::is_live(std::uint32_t document) const {
   return live_.test(trie_.leaf(document));
 }
 
+[[noreturn]] void fail_filter_size(std::size_t seen, std::size_t wanted) {
+  throw Error(ErrorClass::kData,
+              "dsi.filter_size",
+              {.what = "the filter is for another number of documents",
+               .seen = fmt::format("{}", seen),
+               .wanted = fmt::format("{}", wanted),
+               .remedy = "make the filter for this index"});
+}
+
 LeafSet LiveTrie::filtered(const search::Bitmap& allowed) const {
-  if (allowed.size() != trie_.size()) {
-    throw Error(ErrorClass::kData,
-                "dsi.filter_size",
-                {.what = "the filter is for another number of documents",
-                 .seen = fmt::format("{}", allowed.size()),
-                 .wanted = fmt::format("{}", trie_.size()),
-                 .remedy = "make the filter for this index"});
-  }
+  if (allowed.size() != trie_.size()) fail_filter_size(allowed.size(), trie_.size());
   LeafSet set(trie_.size(), false);
   for (std::size_t word = 0; word < allowed.words().size(); ++word) {
     for (std::uint64_t bits = allowed.words()[word]; bits != 0; bits &= bits - 1) {

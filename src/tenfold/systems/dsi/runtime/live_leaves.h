@@ -66,4 +66,7 @@ class LiveTrie {
   LeafSet live_;
 };
 
+// Error(kData, "dsi.filter_size").
+[[noreturn]] void fail_filter_size(std::size_t seen, std::size_t wanted);
+
 }  // namespace tenfold::dsi
