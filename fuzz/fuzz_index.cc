@@ -44,11 +44,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const io::InputFile::Mapping codes{bytes.subspan(header.size()), nullptr};
   const auto tensors = [&] { return io::SafetensorsReader(io::InputFile::view(header, "input")); };
   accepts([&] {
-    auto members = search::read_index(tensors(), codes);
+    auto members = search::parse_index(tensors(), codes);
     use(members.index);
   });
   accepts([&] {
-    auto index = search::read_graph_index(tensors(), codes);
+    auto index = search::parse_graph_index(tensors(), codes);
     use(index);
   });
   return 0;

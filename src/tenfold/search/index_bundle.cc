@@ -246,10 +246,10 @@ std::optional<CodeCounts> read_training_counts(const io::BundleReader& bundle) {
 }
 
 GraphIndex open_graph_members(const io::BundleReader& bundle) {
-  return read_graph_index(bundle.open_tensors(kTensors), bundle.open_member(kCodes).map());
+  return parse_graph_index(bundle.open_tensors(kTensors), bundle.open_member(kCodes).map());
 }
 
-GraphIndex read_graph_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes) {
+GraphIndex parse_graph_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes) {
   check_kind(tensors, true);
   const auto metadata = tensors.metadata();
   ProductQuantizer pq = read_quantizer(tensors, metadata);
@@ -268,10 +268,10 @@ GraphIndex read_graph_index(const io::SafetensorsReader& tensors, const io::Inpu
 }
 
 IndexMembers open_index_members(const io::BundleReader& bundle) {
-  return read_index(bundle.open_tensors(kTensors), bundle.open_member(kCodes).map());
+  return parse_index(bundle.open_tensors(kTensors), bundle.open_member(kCodes).map());
 }
 
-IndexMembers read_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes) {
+IndexMembers parse_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes) {
   check_kind(tensors, false);
   const auto metadata = tensors.metadata();
   ProductQuantizer pq = read_quantizer(tensors, metadata);
