@@ -36,7 +36,7 @@ function(tenfold_shared name)
           DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/tenfold COMPONENT ${name})
 endfunction()
 
-tenfold_shared(core PARTS registry compute_trends_verbs compute_trends forward_gradient_functions repconc_runtime dsi_runtime systems report search kernels text io config base
+tenfold_shared(core PARTS registry compute_trends_verbs compute_trends forward_gradient_functions repconc_runtime dsi_docids dsi_runtime retrieval_runtime systems report search kernels text io config base
                LINK fmt::fmt nlohmann_json::nlohmann_json)
 if(TENFOLD_WITH_TORCH)
   tenfold_shared(nn PARTS train nn data LINK tenfold_shared_core ${TORCH_LIBRARIES})

@@ -31,7 +31,7 @@ MAY_INCLUDE = {
     "cli": MIDDLE | TORCH | {"systems", "serve"},
 }
 # Folders of systems/ that belong to all systems.
-SHARED = {"training"}
+SHARED = {"training", "retrieval"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
@@ -59,7 +59,7 @@ def problem_of(parts, header, included):
         return f"{folder} may not include {target[0]}: arrows only point down", f"move the code below {folder}"
     if folder == target[0] == "systems" and len(target) > 2 and target[1] not in SHARED:
         if len(parts) > 2 and parts[1] != target[1]:
-            return f"system {parts[1]} may not include system {target[1]}", "move what both need to nn/, data/ or eval/"
+            return f"system {parts[1]} may not include system {target[1]}", "move what both need to nn/, data/ or systems/retrieval/"
         if len(parts) == 2 and not parts[1].startswith("registry"):
             return "only systems/registry*.cc may know a system", "go through the interface in systems/system.h"
     if folder == "cli" and target[0] == "systems" and len(target) > 2:

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 14> kMemberNames = {"config.toml",
+constexpr std::array<std::string_view, 15> kMemberNames = {"config.toml",
                                                            "run.json",
                                                            "weights.safetensors",
                                                            "optimizer.safetensors",
@@ -26,6 +26,7 @@ constexpr std::array<std::string_view, 14> kMemberNames = {"config.toml",
                                                            "index.codes",
                                                            "words.safetensors",
                                                            "docids.safetensors",
+                                                           "docid_scheme.safetensors",
                                                            "documents.jsonl",
                                                            "vocabulary.json",
                                                            "merges.txt",

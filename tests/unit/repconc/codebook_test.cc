@@ -10,7 +10,7 @@
 #include "tenfold/base/random.h"
 #include "tenfold/search/code_index.h"
 #include "tenfold/search/flat_index.h"
-#include "tenfold/systems/repconc/losses.h"
+#include "tenfold/systems/retrieval/losses.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -82,12 +82,13 @@ TEST(Codebook, StraightThroughGradientIsThatOfTheSurrogate) {
   const torch::Tensor positive = at::arange(6, at::kLong);
   const auto loss_at = [&](const torch::Tensor& x, const torch::Tensor& decoded) {
     const torch::Tensor scores = at::mm(q, (decoded + x - x0).t());
-    return softmax_loss(scores, positive, {}).mean() + 0.5 * (x - decoded).square().sum(1).mean();
+    return retrieval::softmax_loss(scores, positive, {}).mean() + 0.5 * (x - decoded).square().sum(1).mean();
   };
   torch::Tensor x = x0.clone().requires_grad_();
   const torch::Tensor decoded = codebook->decode(codes);
-  const torch::Tensor loss = softmax_loss(at::mm(q, straight_through(x, decoded).t()), positive, {}).mean() +
-                             0.5 * (x - decoded).square().sum(1).mean();
+  const torch::Tensor loss =
+      retrieval::softmax_loss(at::mm(q, straight_through(x, decoded).t()), positive, {}).mean() +
+      0.5 * (x - decoded).square().sum(1).mean();
   loss.backward();
 
   constexpr double kStep = 1e-6;
@@ -187,8 +188,8 @@ TEST(Losses, MaskedColumnsDoNotCount) {
   const torch::Tensor masked = at::zeros({1, 4}, at::kBool);
   masked[0][2] = true;
   const torch::Tensor positive = at::zeros({1}, at::kLong);
-  EXPECT_NEAR(softmax_loss(scores, positive, {}).item<double>(), std::log(4.0), 1e-6);
-  EXPECT_NEAR(softmax_loss(scores, positive, masked).item<double>(), std::log(3.0), 1e-6);
+  EXPECT_NEAR(retrieval::softmax_loss(scores, positive, {}).item<double>(), std::log(4.0), 1e-6);
+  EXPECT_NEAR(retrieval::softmax_loss(scores, positive, masked).item<double>(), std::log(3.0), 1e-6);
 }
 
 TEST(Losses, OnlyTheHardestNegativesStay) {
@@ -196,7 +197,7 @@ TEST(Losses, OnlyTheHardestNegativesStay) {
   torch::Tensor masked = at::zeros({1, 5}, at::kBool);
   masked[0][2] = true;  // relevant too
   const torch::Tensor positive = at::full({1}, 1, at::kLong);
-  const torch::Tensor result = mask_all_but_hardest(scores, positive, masked, 2);
+  const torch::Tensor result = retrieval::mask_all_but_hardest(scores, positive, masked, 2);
   const bool expected[] = {false, false, true, false, true};  // 5 and 3 stay, and the positive
   for (std::int64_t j = 0; j < 5; ++j) EXPECT_EQ(result[0][j].item<bool>(), expected[j]) << j;
 }
@@ -209,16 +210,17 @@ TEST(Losses, PairsBeyondTheCutHaveNoWeight) {
   };
   // Positive at rank 2 of cut 2: |1/2 - 1| log(1 + e^2), and |1/2 - 0| log(1 + e^-1).
   const double first = 0.5 * std::log(1 + std::exp(2.0)), second = 0.5 * std::log(1 + std::exp(-1.0));
-  EXPECT_NEAR(pairwise_loss(scores, ranks(2), masked, 2).item<double>(), (first + second) / 2, 1e-6);
+  EXPECT_NEAR(
+      retrieval::pairwise_loss(scores, ranks(2), masked, 2).item<double>(), (first + second) / 2, 1e-6);
   // Beyond the cut only the negative at rank 1 has weight.
-  EXPECT_NEAR(pairwise_loss(scores, ranks(9), masked, 2).item<double>(), 2 * first / 2, 1e-6);
+  EXPECT_NEAR(retrieval::pairwise_loss(scores, ranks(9), masked, 2).item<double>(), 2 * first / 2, 1e-6);
 }
 
 TEST(Losses, DistillationIsTheCrossEntropyFromTheTeacher) {
   const torch::Tensor scores = at::log(at::tensor({0.5, 0.25, 0.25})).unsqueeze(0);
   const torch::Tensor teacher = at::log(at::tensor({0.25, 0.25, 0.5})).unsqueeze(0);
   const double expected = 0.25 * std::log(2.0) + 0.25 * std::log(4.0) + 0.5 * std::log(4.0);
-  EXPECT_NEAR(distillation_loss(scores, teacher).item<double>(), expected, 1e-6);
+  EXPECT_NEAR(retrieval::distillation_loss(scores, teacher).item<double>(), expected, 1e-6);
 }
 
 }  // namespace

@@ -26,8 +26,9 @@ TrainOptions small_options() {
   return options;
 }
 
-std::shared_ptr<const Corpus> corpus() {
-  static const auto made = std::make_shared<const Corpus>(small_options().data, VocabularyOptions{});
+std::shared_ptr<const retrieval::Corpus> corpus() {
+  static const auto made =
+      std::make_shared<const retrieval::Corpus>(small_options().data, retrieval::VocabularyOptions{});
   return made;
 }
 

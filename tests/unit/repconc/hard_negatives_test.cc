@@ -11,12 +11,13 @@
 
 #include "tenfold/systems/repconc/embedding_memory.h"
 #include "tenfold/systems/repconc/start.h"
+#include "tenfold/systems/retrieval/retrieval_task.h"
 #include "tenfold/systems/training/verbs.h"
 
 namespace tenfold::repconc {
 namespace {
 
-const EncoderOptions kSmall{.width = 16, .hidden = 16, .dimension = 8};
+const retrieval::EncoderOptions kSmall{.width = 16, .hidden = 16, .dimension = 8};
 constexpr std::int64_t kDepth = 12;
 
 std::vector<std::int64_t> integers(const torch::Tensor& tensor) {
@@ -34,7 +35,7 @@ class Mined : public testing::Test {
  protected:
   Mined() {
     training::seed_initial_weights(2);
-    encoder_ = make_encoder(kSmall, *corpus_.vocabulary);
+    encoder_ = retrieval::make_encoder(kSmall, *corpus_.vocabulary);
     vectors_ = encoder_->encode(corpus_.documents);
     quantizer_ = start_codewords(vectors_, {.method = "pq", .bytes = 2, .bits = 4});
   }
@@ -63,8 +64,9 @@ class Mined : public testing::Test {
       EXPECT_NEAR(order_scores_.at(found[i]), order_scores_.at(expected[i]), 1e-5) << i;
   }
 
-  Corpus corpus_{DataOptions{.pseudo_queries = 1, .label_repeats = 1}, VocabularyOptions{}};
-  Encoder encoder_{nullptr};
+  retrieval::Corpus corpus_{retrieval::DataOptions{.pseudo_queries = 1, .label_repeats = 1},
+                            retrieval::VocabularyOptions{}};
+  retrieval::Encoder encoder_{nullptr};
   torch::Tensor vectors_;
   std::optional<search::ProductQuantizer> quantizer_;
   mutable std::map<std::int64_t, float> order_scores_;
@@ -102,13 +104,13 @@ TEST_F(Mined, DrawsFromTheListOfItsRow) {
 }
 
 TEST(SameWords, AreOneDocument) {
-  TokenLists lists;
+  retrieval::TokenLists lists;
   lists.add(std::vector<std::int64_t>{1, 2});
   lists.add(std::vector<std::int64_t>{2, 1});
   lists.add(std::vector<std::int64_t>{1, 2});
   lists.add({});
   lists.add({});
-  EXPECT_EQ(integers(first_of_same_words(lists)), (std::vector<std::int64_t>{0, 1, 0, 3, 3}));
+  EXPECT_EQ(integers(retrieval::first_of_same_words(lists)), (std::vector<std::int64_t>{0, 1, 0, 3, 3}));
 }
 
 TEST(EmbeddingMemory, KeepsTheNewestVectorOfEachDocument) {

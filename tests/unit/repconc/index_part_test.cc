@@ -82,9 +82,9 @@ TEST_F(WrittenIndex, QueriesOfUnitBlocksAreScaledAfterReadingToo) {
 }
 
 TEST_F(WrittenIndex, RefusesQueriesThatCannotBeAnswered) {
-  EXPECT_EQ(code_of([&] { written_.encode_query(""); }), "repconc.empty_query");
-  EXPECT_EQ(code_of([&] { written_.encode_query(" ?! "); }), "repconc.empty_query");
-  EXPECT_EQ(code_of([&] { written_.encode_query("zzzz"); }), "repconc.unknown_words");
+  EXPECT_EQ(code_of([&] { written_.encode_query(""); }), "retrieval.empty_query");
+  EXPECT_EQ(code_of([&] { written_.encode_query(" ?! "); }), "retrieval.empty_query");
+  EXPECT_EQ(code_of([&] { written_.encode_query("zzzz"); }), "retrieval.unknown_words");
 }
 
 TEST_F(WrittenIndex, RefusesAChangedByteAndOtherFolders) {

@@ -96,7 +96,7 @@ TEST_F(ServedIndex, AnswersABatchAndNamesTheWrongRow) {
   const std::vector<systems::PredictAnswer> answers = service.predictor->predict(items, {});
   ASSERT_EQ(answers.size(), 3u);
   ASSERT_TRUE(answers[1].error.has_value());
-  EXPECT_EQ(answers[1].error->code(), "repconc.empty_query");
+  EXPECT_EQ(answers[1].error->code(), "retrieval.empty_query");
   const Searcher searcher(small_index());
   for (const std::size_t i : {0u, 2u}) {
     const search::Hits hits = searcher.hits(SearchMethod::kCodes, items[i].inputs[0].texts[0], 10);

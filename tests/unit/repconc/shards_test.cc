@@ -8,8 +8,8 @@
 #include <cstring>
 
 #include "tenfold/base/sha256.h"
-#include "tenfold/systems/repconc/encoder.h"
 #include "tenfold/systems/repconc/index_part.h"
+#include "tenfold/systems/retrieval/encoder.h"
 #include "tests/support/rank_processes.h"
 #include "tests/unit/repconc/small_retriever.h"
 
@@ -33,7 +33,7 @@ TEST(Shards, CoverAllRowsInWholeGroups) {
 std::string answer(train::Communicator& communicator, std::int64_t lists) {
   const Retriever made = retriever();
   std::vector<std::string> texts;  // more than one part of the encoder
-  for (std::size_t i = 0; i < 3 * kEncodeBatch / 2; ++i)
+  for (std::size_t i = 0; i < 3 * retrieval::kEncodeBatch / 2; ++i)
     texts.push_back(documents().texts[i % documents().texts.size()]);
   const std::vector<float> vectors =
       encode_in_shards(communicator, texts.size(), 8, [&](std::size_t begin, std::size_t end) {

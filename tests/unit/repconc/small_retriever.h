@@ -4,24 +4,26 @@
 
 #include <memory>
 
-#include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/repconc/retriever.h"
+#include "tenfold/systems/retrieval/demo_corpus.h"
 #include "tenfold/systems/training/verbs.h"
 
 namespace tenfold::repconc {
 
 inline const search::BeirCorpus& documents() {
-  static const search::BeirCorpus made = make_demo_corpus().corpus;
+  static const search::BeirCorpus made = retrieval::make_demo_corpus().corpus;
   return made;
 }
 
 // Untrained weights; two sets of codewords.
 inline Retriever retriever() {
   training::seed_initial_weights(3);
-  const EncoderOptions options{.width = 16, .hidden = 16, .dimension = 8};
-  const auto vocabulary = std::make_shared<const WordVocabulary>(documents().texts, VocabularyOptions{});
-  const Encoder encoder = make_encoder(options, *vocabulary), queries = make_encoder(options, *vocabulary);
-  Encoder model = encoder;
+  const retrieval::EncoderOptions options{.width = 16, .hidden = 16, .dimension = 8};
+  const auto vocabulary =
+      std::make_shared<const retrieval::WordVocabulary>(documents().texts, retrieval::VocabularyOptions{});
+  const retrieval::Encoder encoder = retrieval::make_encoder(options, *vocabulary),
+                           queries = retrieval::make_encoder(options, *vocabulary);
+  retrieval::Encoder model = encoder;
   const torch::Tensor x = model->encode((*vocabulary)(documents().texts));
   const search::Vectors rows(x.data_ptr<float>(), documents().ids.size(), 8);
   const search::ProductQuantizer first = search::train_product_quantizer(

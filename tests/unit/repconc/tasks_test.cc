@@ -17,21 +17,21 @@
 namespace tenfold::repconc {
 namespace {
 
-constexpr EncoderOptions kSmall{.width = 32, .hidden = 32, .dimension = 16};
+constexpr retrieval::EncoderOptions kSmall{.width = 32, .hidden = 32, .dimension = 16};
 
-const std::shared_ptr<const Corpus>& corpus() {
-  static const auto made = std::make_shared<const Corpus>(
-      DataOptions{.pseudo_queries = 1, .label_repeats = 1}, VocabularyOptions{});
+const std::shared_ptr<const retrieval::Corpus>& corpus() {
+  static const auto made = std::make_shared<const retrieval::Corpus>(
+      retrieval::DataOptions{.pseudo_queries = 1, .label_repeats = 1}, retrieval::VocabularyOptions{});
   return made;
 }
 
-Encoder encoder() {
+retrieval::Encoder encoder() {
   training::seed_initial_weights(1);
-  return make_encoder(kSmall, *corpus()->vocabulary);
+  return retrieval::make_encoder(kSmall, *corpus()->vocabulary);
 }
 
 JointModule joint_module() {
-  Encoder made = encoder();
+  retrieval::Encoder made = encoder();
   const torch::Tensor x = made->encode(corpus()->documents);
   const search::ProductQuantizer start = search::train_product_quantizer(
       search::Vectors(x.data_ptr<float>(), corpus()->size(), 16),
@@ -61,8 +61,8 @@ double loss_of(training::SystemTask& task, const data::Batch& batch) {
 }
 
 TEST(Encoder, IsTheFormulaWordByWord) {
-  Encoder model = encoder();
-  TokenLists lists;
+  retrieval::Encoder model = encoder();
+  retrieval::TokenLists lists;
   lists.add(std::vector<std::int64_t>{3, 5, 3});
   lists.add({});
   const torch::Tensor y = model->encode(lists);
@@ -79,11 +79,11 @@ TEST(Encoder, IsTheFormulaWordByWord) {
 }
 
 TEST(DenseTask, LossIsTheSoftmaxOverTheDifferentDocumentsOfTheBatch) {
-  DenseTask task(corpus(), kSmall, {.scale = 4.0});
+  retrieval::DenseTask task("repconc", corpus(), kSmall, {.scale = 4.0});
   // Rows 0 and 1024: a made-up query of document 0, and a labelled one.
   const data::Batch batch = batch_of({0, 1, 0, 1024, 1025});
   const c10::NoGradGuard no_grad;
-  const torch::Tensor q = task.encoder()->forward(make_tokens(batch.tensors[0]));
+  const torch::Tensor q = task.encoder()->forward(retrieval::make_tokens(batch.tensors[0]));
   const torch::Tensor d = task.encoder()->encode(corpus()->documents);
   std::set<std::int64_t> documents;
   for (std::int64_t i = 0; i < 5; ++i) documents.insert(batch.tensors[1][i].item<std::int64_t>());
@@ -99,7 +99,7 @@ TEST(DenseTask, LossIsTheSoftmaxOverTheDifferentDocumentsOfTheBatch) {
 
 TEST(DenseTask, LossFalls) {
   training::seed_initial_weights(1);
-  DenseTask task(corpus(), kSmall, {});
+  retrieval::DenseTask task("repconc", corpus(), kSmall, {});
   const data::Batch batch = batch_of({1, 9, 17, 300, 301, 302, 1024, 1100});
   const double before = loss_of(task, batch);
   trained_loss(task, 30, 5e-3);
@@ -108,8 +108,9 @@ TEST(DenseTask, LossFalls) {
 
 TEST(DenseTask, MinesNegativesWithTheEncoderOfEachEpochButTheFirst) {
   training::seed_initial_weights(1);
-  DenseTask task(corpus(), kSmall, {.scale = 4.0}, {.negatives = 3, .negatives_depth = 1});
-  DenseTask plain(corpus(), kSmall, {.scale = 4.0});
+  retrieval::DenseTask task(
+      "repconc", corpus(), kSmall, {.scale = 4.0}, {.negatives = 3, .negatives_depth = 1});
+  retrieval::DenseTask plain("repconc", corpus(), kSmall, {.scale = 4.0});
   train::copy_into(plain.module(), train::module_tensors(*task.encoder()));
   const std::vector<std::int64_t> ids = {0, 1, 5, 1024, 1025};
   const auto batch = [&](std::int64_t epoch) {
@@ -133,7 +134,7 @@ TEST(DenseTask, MinesNegativesWithTheEncoderOfEachEpochButTheFirst) {
     columns.insert(own);
     columns.insert(scores.argmax().item<std::int64_t>());
   }
-  const torch::Tensor asked = task.encoder()->forward(make_tokens(later.tensors[0]));
+  const torch::Tensor asked = task.encoder()->forward(retrieval::make_tokens(later.tensors[0]));
   double sum = 0;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);
@@ -150,15 +151,15 @@ TEST(DenseTask, MinesNegativesWithTheEncoderOfEachEpochButTheFirst) {
 
 TEST(DenseTask, KeepsItsNegativesInACheckpoint) {
   training::seed_initial_weights(1);
-  DenseTask task(corpus(), kSmall, {}, {.negatives = 2, .negatives_depth = 4});
+  retrieval::DenseTask task("repconc", corpus(), kSmall, {}, {.negatives = 2, .negatives_depth = 4});
   const data::Batch batch =
       corpus()->pairs.get(std::vector<std::int64_t>{3, 4, 1024}, {.seed = 1, .epoch = 1});
   loss_of(task, batch);
-  DenseTask other(corpus(), kSmall, {}, {.negatives = 2, .negatives_depth = 4});
+  retrieval::DenseTask other("repconc", corpus(), kSmall, {}, {.negatives = 2, .negatives_depth = 4});
   train::copy_into(other.module(), train::module_tensors(task.module()));
   {
     const c10::NoGradGuard no_grad;  // weights move on; the lists are those of the epoch's beginning
-    for (DenseTask* each : {&task, &other})
+    for (retrieval::DenseTask* each : {&task, &other})
       for (auto& parameter : each->module().parameters()) parameter.add_(0.01);
   }
   at::manual_seed(5);
@@ -223,7 +224,7 @@ TEST(JointTask, AllNegativesAreTheHardestOnes) {
 }
 
 TEST(JointTask, MemoryGrowsWithStepsAndStaysOutOfTheLoss) {
-  Encoder made = encoder();
+  retrieval::Encoder made = encoder();
   const JointModule small = joint_module();
   JointModule model(made, Codebook(small->codebook->quantizer(), 10.0), 64);
   JointTask with(corpus(), model, {}, {.negatives = 0, .memory = 64});
@@ -272,7 +273,8 @@ TEST_F(Query, LossIsTheSoftmaxAgainstTheBestOthers) {
   const data::Batch batch = batch_of({7, 1024});
   const c10::NoGradGuard no_grad;
   auto& model = dynamic_cast<JointModuleImpl&>(made.module());
-  const torch::Tensor q = model.codebook->rotate(model.encoder->forward(make_tokens(batch.tensors[0])));
+  const torch::Tensor q =
+      model.codebook->rotate(model.encoder->forward(retrieval::make_tokens(batch.tensors[0])));
   const torch::Tensor scores = 16.0 * at::mm(q, model.codebook->decode(made.codes()).t());
   const torch::Tensor expected = -at::log_softmax(scores, 1).gather(1, batch.tensors[1].unsqueeze(1)).mean();
   EXPECT_NEAR(loss_of(made, batch), expected.item<double>(), 1e-4);
@@ -299,7 +301,8 @@ TEST_F(Query, PairsAreWeightedByReciprocalRanks) {
   const data::Batch batch = batch_of({7, 1024, 1030, 1500});
   const c10::NoGradGuard no_grad;
   auto& model = dynamic_cast<JointModuleImpl&>(made.module());
-  const torch::Tensor q = model.codebook->rotate(model.encoder->forward(make_tokens(batch.tensors[0])));
+  const torch::Tensor q =
+      model.codebook->rotate(model.encoder->forward(retrieval::make_tokens(batch.tensors[0])));
   const torch::Tensor scores = at::mm(q, model.codebook->decode(made.codes()).t());
   double sum = 0;
   for (std::int64_t i = 0; i < 4; ++i) {
@@ -323,7 +326,7 @@ TEST_F(Query, PairsAreWeightedByReciprocalRanks) {
 }
 
 TEST(RetrievalTask, EvaluatesEachSplit) {
-  DenseTask task(corpus(), kSmall, {});
+  retrieval::DenseTask task("repconc", corpus(), kSmall, {});
   EXPECT_EQ(task.splits(), (std::vector<std::string>{"test", "train", "valid"}));
   const train::Figures figures = task.evaluate_split("valid");
   for (const char* name : {"loss", "mrr@10", "ndcg@10", "recall@100"})

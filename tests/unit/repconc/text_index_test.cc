@@ -69,8 +69,8 @@ TEST_F(EmbeddedIndex, FindsTheSameDocuments) {
 
 TEST_F(EmbeddedIndex, RefusesWhatItCannotAnswer) {
   const TextIndex index = TextIndex::open(folder_ / "index");
-  EXPECT_EQ(code_of([&] { index.search("?", 3); }), "repconc.empty_query");
-  EXPECT_EQ(code_of([&] { index.search("zzzzqqq", 3); }), "repconc.unknown_words");
+  EXPECT_EQ(code_of([&] { index.search("?", 3); }), "retrieval.empty_query");
+  EXPECT_EQ(code_of([&] { index.search("zzzzqqq", 3); }), "retrieval.unknown_words");
   EXPECT_NE(code_of([&] { index.search(std::vector<float>(5), 3); }), "");
   std::filesystem::resize_file(folder_ / "index" / "documents.jsonl", 10);
   EXPECT_NE(code_of([&] { TextIndex::open(folder_ / "index"); }), "");

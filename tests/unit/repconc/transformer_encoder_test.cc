@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transformers as encoders of texts: what they compute, how they are trained, stored, and read from a BERT checkpoint.
-#include "tenfold/systems/repconc/transformer_encoder.h"
+#include "tenfold/systems/retrieval/transformer_encoder.h"
 
 #include <ATen/Functions.h>
 #include <gtest/gtest.h>
@@ -12,10 +12,10 @@
 #include "tenfold/base/strings.h"
 #include "tenfold/io/safetensors.h"
 #include "tenfold/nn/bert.h"
-#include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/repconc/retriever.h"
-#include "tenfold/systems/repconc/runtime/piece_vocabulary.h"
 #include "tenfold/systems/repconc/tasks.h"
+#include "tenfold/systems/retrieval/demo_corpus.h"
+#include "tenfold/systems/retrieval/runtime/piece_vocabulary.h"
 #include "tenfold/systems/training/verbs.h"
 #include "tenfold/train/checkpoint.h"
 #include "tenfold/train/tensor_file.h"
@@ -25,9 +25,9 @@
 namespace tenfold::repconc {
 namespace {
 
-const EncoderOptions kSmall{
+const retrieval::EncoderOptions kSmall{
     .kind = "transformer", .width = 16, .hidden = 32, .dimension = 8, .heads = 2, .length = 12};
-const VocabularyOptions kPieces{.pieces = 400};
+const retrieval::VocabularyOptions kPieces{.pieces = 400};
 
 Path scratch(const std::string& name) {
   const Path folder = Path(TENFOLD_BINARY_DIR) / "repconc_test" / name;
@@ -36,30 +36,31 @@ Path scratch(const std::string& name) {
   return folder;
 }
 
-const std::shared_ptr<const Corpus>& corpus() {
-  static const auto made =
-      std::make_shared<const Corpus>(DataOptions{.pseudo_queries = 1, .label_repeats = 1}, kPieces, kSmall);
+const std::shared_ptr<const retrieval::Corpus>& corpus() {
+  static const auto made = std::make_shared<const retrieval::Corpus>(
+      retrieval::DataOptions{.pseudo_queries = 1, .label_repeats = 1}, kPieces, kSmall);
   return made;
 }
 
-Encoder encoder(const EncoderOptions& options = kSmall) {
+retrieval::Encoder encoder(const retrieval::EncoderOptions& options = kSmall) {
   training::seed_initial_weights(1);
-  return make_encoder(options, *corpus()->vocabulary);
+  return retrieval::make_encoder(options, *corpus()->vocabulary);
 }
 
 TEST(BytePairVocabulary, GivesAWordTheSameTokensEverywhere) {
-  const BytePairVocabulary vocabulary(std::vector<std::string>(3, "the Lower the slower"), {.pieces = 300});
+  const retrieval::BytePairVocabulary vocabulary(std::vector<std::string>(3, "the Lower the slower"),
+                                                 {.pieces = 300});
   const std::vector<std::int64_t> one = vocabulary("lower"), two = vocabulary("LOWER lower");
   EXPECT_EQ(two.size(), 2 * one.size());
   EXPECT_TRUE(std::equal(one.begin(), one.end(), two.begin()));
   EXPECT_TRUE(vocabulary("").empty());
-  const BytePairVocabulary cased(std::vector<std::string>(3, "the Lower"),
-                                 {.tokenizer = {.lower_case = false}, .pieces = 300});
+  const retrieval::BytePairVocabulary cased(std::vector<std::string>(3, "the Lower"),
+                                            {.tokenizer = {.lower_case = false}, .pieces = 300});
   EXPECT_NE(cased("Lower"), cased("lower"));
 }
 
 TEST(BytePairVocabulary, KnowsWhereAWordBegins) {
-  const BytePairVocabulary vocabulary(std::vector<std::string>(9, "ab ab, xyz9"), {.pieces = 300});
+  const retrieval::BytePairVocabulary vocabulary(std::vector<std::string>(9, "ab ab, xyz9"), {.pieces = 300});
   const std::vector<bool> inside = vocabulary.continues_word();
   std::vector<bool> begins;
   for (const std::int64_t token : vocabulary("ab, q7"))
@@ -69,13 +70,13 @@ TEST(BytePairVocabulary, KnowsWhereAWordBegins) {
 }
 
 TEST(TransformerEncoder, IsTheNormalisedProjectionOfTheMean) {
-  Encoder model = encoder();
-  auto& own = dynamic_cast<TransformerTextEncoderImpl&>(*model);
-  TokenLists lists;
+  retrieval::Encoder model = encoder();
+  auto& own = dynamic_cast<retrieval::TransformerTextEncoderImpl&>(*model);
+  retrieval::TokenLists lists;
   lists.add(std::vector<std::int64_t>{30, 31, 32});
   lists.add({});
   const torch::Tensor y = model->encode(lists);
-  const Vocabulary::Markers markers = corpus()->vocabulary->markers();
+  const retrieval::Vocabulary::Markers markers = corpus()->vocabulary->markers();
   const torch::Tensor tokens =
       at::tensor({markers.begin, std::int64_t{30}, std::int64_t{31}, std::int64_t{32}, markers.end});
   const torch::Tensor h = own.net->forward(tokens.unsqueeze(0), at::ones({1, 5}, at::kBool))[0].mean(0);
@@ -85,10 +86,10 @@ TEST(TransformerEncoder, IsTheNormalisedProjectionOfTheMean) {
 }
 
 TEST(TransformerEncoder, GivesATextTheSameVectorInEveryCompany) {
-  Encoder model = encoder();
+  retrieval::Encoder model = encoder();
   const torch::Tensor all = model->encode(corpus()->documents);
   for (const std::size_t row : {0u, 77u, 1000u}) {
-    TokenLists alone;
+    retrieval::TokenLists alone;
     alone.add(corpus()->documents[row]);
     EXPECT_LT((model->encode(alone)[0] - all[static_cast<std::int64_t>(row)]).abs().max().item<double>(),
               1e-5);
@@ -96,9 +97,9 @@ TEST(TransformerEncoder, GivesATextTheSameVectorInEveryCompany) {
 }
 
 TEST(TransformerEncoder, ReadsNoMoreThanItsLength) {
-  Encoder model = encoder();
+  retrieval::Encoder model = encoder();
   std::vector<std::int64_t> text(10, 40);  // length 12 with the markers
-  TokenLists lists;
+  retrieval::TokenLists lists;
   lists.add(text);
   text.push_back(50);
   lists.add(text);
@@ -108,7 +109,7 @@ TEST(TransformerEncoder, ReadsNoMoreThanItsLength) {
 
 TEST(TransformerEncoder, LearnsInTheDenseStage) {
   training::seed_initial_weights(1);
-  DenseTask task(corpus(), kSmall, {});
+  retrieval::DenseTask task("repconc", corpus(), kSmall, {});
   const data::Batch batch =
       corpus()->pairs.get(std::vector<std::int64_t>{1, 9, 17, 300, 301, 302, 1024, 1100}, {.seed = 1});
   const auto loss = [&] {
@@ -129,9 +130,10 @@ TEST(TransformerEncoder, LearnsInTheDenseStage) {
 }
 
 // Gradients of the dense loss by name.
-std::map<std::string, torch::Tensor> dense_gradients(const EncoderOptions& options, std::int64_t chunk) {
+std::map<std::string, torch::Tensor> dense_gradients(const retrieval::EncoderOptions& options,
+                                                     std::int64_t chunk) {
   training::seed_initial_weights(4);
-  DenseTask task(corpus(), options, {}, {.chunk = chunk});
+  retrieval::DenseTask task("repconc", corpus(), options, {}, {.chunk = chunk});
   std::vector<std::int64_t> ids(70);
   for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(27 * i);
   task.run(corpus()->pairs.get(ids, {.seed = 1})).loss.backward();
@@ -157,17 +159,18 @@ TEST(GradCache, HasTheGradientOfTheWholeBatch) {
 
 TEST(GradCache, KeepsTheLoss) {
   training::seed_initial_weights(4);
-  DenseTask whole(corpus(), kSmall, {});
-  DenseTask chunked(corpus(), kSmall, {}, {.chunk = 3});
+  retrieval::DenseTask whole("repconc", corpus(), kSmall, {});
+  retrieval::DenseTask chunked("repconc", corpus(), kSmall, {}, {.chunk = 3});
   train::copy_into(chunked.module(), train::module_tensors(whole.module()));
   const data::Batch batch =
       corpus()->pairs.get(std::vector<std::int64_t>{1, 9, 17, 300, 1024, 1100, 4}, {.seed = 1});
   EXPECT_NEAR(whole.run(batch).loss.item<double>(), chunked.run(batch).loss.item<double>(), 1e-5);
 }
 
-Retriever retriever_with(const Encoder& model, const std::shared_ptr<const Vocabulary>& vocabulary) {
-  Encoder own = model;
-  const torch::Tensor x = own->encode((*vocabulary)(make_demo_corpus().corpus.texts));
+Retriever retriever_with(const retrieval::Encoder& model,
+                         const std::shared_ptr<const retrieval::Vocabulary>& vocabulary) {
+  retrieval::Encoder own = model;
+  const torch::Tensor x = own->encode((*vocabulary)(retrieval::make_demo_corpus().corpus.texts));
   const search::ProductQuantizer quantizer = search::train_product_quantizer(
       search::Vectors(x.data_ptr<float>(), static_cast<std::size_t>(x.size(0)), 8),
       {.method = "opq", .bytes = 2, .kmeans_iterations = 2, .rotations = 1});
@@ -189,38 +192,38 @@ TEST(TransformerEncoder, IsReadBackFromABundle) {
   const Retriever written = retriever_with(encoder(), corpus()->vocabulary);
   write(folder, written);
   const Retriever back = open_retriever(io::BundleReader::open(folder));
-  const std::vector<std::string> texts = {make_demo_corpus().corpus.texts[5], "Unseen \xFF text"};
+  const std::vector<std::string> texts = {retrieval::make_demo_corpus().corpus.texts[5], "Unseen \xFF text"};
   EXPECT_EQ(back.encode_documents(texts), written.encode_documents(texts));
   EXPECT_EQ(back.encode_query(texts[1]), written.encode_query(texts[1]));
 }
 
 TEST(TransformerEncoder, RefusesMetadataThatItsTensorsDoNotBear) {
-  Encoder model = encoder();
+  retrieval::Encoder model = encoder();
   train::TensorMap tensors;
   for (const auto& parameter : model->named_parameters())
     tensors[parameter.key()] = parameter.value().detach();
   const std::map<std::string, std::string> good = model->metadata();
-  EXPECT_NO_THROW(open_encoder(tensors, good, *corpus()->vocabulary));
+  EXPECT_NO_THROW(retrieval::open_encoder(tensors, good, *corpus()->vocabulary));
   const auto error_of = [&](const std::string& from, const std::string& to) {
     auto metadata = good;
     std::string& text = metadata["encoder"];
     const std::size_t at = text.find(from);
     EXPECT_NE(at, std::string::npos) << from;
     if (at != std::string::npos) text.replace(at, from.size(), to);
-    return code_of([&] { open_encoder(tensors, metadata, *corpus()->vocabulary); });
+    return code_of([&] { retrieval::open_encoder(tensors, metadata, *corpus()->vocabulary); });
   };
-  EXPECT_EQ(error_of("net.layers = 2", "net.layers = 900"), "repconc.weights");
-  EXPECT_EQ(error_of("net.hidden = 32", "net.hidden = 64000"), "repconc.weights");
-  EXPECT_EQ(error_of("net.norm = \"pre\"", "net.norm = \"no\""), "repconc.weights");
+  EXPECT_EQ(error_of("net.layers = 2", "net.layers = 900"), "retrieval.weights");
+  EXPECT_EQ(error_of("net.hidden = 32", "net.hidden = 64000"), "retrieval.weights");
+  EXPECT_EQ(error_of("net.norm = \"pre\"", "net.norm = \"no\""), "retrieval.weights");
   EXPECT_EQ(error_of("dimension = 8", "dimension = 16"), "weights.unknown");
   EXPECT_EQ(code_of([&] {
-              open_encoder(tensors, {{"encoder_kind", "other"}}, *corpus()->vocabulary);
+              retrieval::open_encoder(tensors, {{"encoder_kind", "other"}}, *corpus()->vocabulary);
             }),
-            "repconc.weights");
+            "retrieval.weights");
   EXPECT_EQ(code_of([&] {
-              open_encoder(tensors, {{"encoder_kind", "transformer"}}, *corpus()->vocabulary);
+              retrieval::open_encoder(tensors, {{"encoder_kind", "transformer"}}, *corpus()->vocabulary);
             }),
-            "repconc.weights");
+            "retrieval.weights");
 }
 
 // A folder as a published BERT model has it, with fresh weights.
@@ -250,13 +253,13 @@ class BertCheckpoint : public testing::Test {
     io::write_safetensors(
         real_file_system(), folder_ / "model.safetensors", train::tensor_views(tensors_, copies));
   }
-  EncoderOptions options() const {
+  retrieval::EncoderOptions options() const {
     return {.kind = "bert", .dimension = 8, .pooling = "first", .length = 40, .checkpoint = folder_.string()};
   }
   std::string error() const {
     return code_of([&] {
-      const Corpus made({.pseudo_queries = 1}, {}, options());
-      make_encoder(options(), *made.vocabulary);
+      const retrieval::Corpus made({.pseudo_queries = 1}, {}, options());
+      retrieval::make_encoder(options(), *made.vocabulary);
     });
   }
 
@@ -266,9 +269,9 @@ class BertCheckpoint : public testing::Test {
 };
 
 TEST_F(BertCheckpoint, EncodesWithItsOwnPiecesAndWeights) {
-  const Corpus made({.pseudo_queries = 1}, {}, options());
-  Encoder model = make_encoder(options(), *made.vocabulary);
-  TokenLists lists;
+  const retrieval::Corpus made({.pseudo_queries = 1}, {}, options());
+  retrieval::Encoder model = retrieval::make_encoder(options(), *made.vocabulary);
+  retrieval::TokenLists lists;
   lists.add((*made.vocabulary)("Ba"));
   EXPECT_EQ(lists.tokens, (std::vector<std::int64_t>{6, 5}));  // b ##a
   const torch::Tensor h =
@@ -277,8 +280,9 @@ TEST_F(BertCheckpoint, EncodesWithItsOwnPiecesAndWeights) {
 }
 
 TEST_F(BertCheckpoint, IsReadBackFromABundleWithoutItsFolder) {
-  const Corpus made({.pseudo_queries = 1}, {}, options());
-  const Retriever written = retriever_with(make_encoder(options(), *made.vocabulary), made.vocabulary);
+  const retrieval::Corpus made({.pseudo_queries = 1}, {}, options());
+  const Retriever written =
+      retriever_with(retrieval::make_encoder(options(), *made.vocabulary), made.vocabulary);
   write(folder_ / "model", written);
   for (const char* name : {"vocab.txt", "config.json", "model.safetensors"})
     std::filesystem::remove(folder_ / name);
@@ -287,10 +291,10 @@ TEST_F(BertCheckpoint, IsReadBackFromABundleWithoutItsFolder) {
 }
 
 TEST_F(BertCheckpoint, ProjectsWhenAskedForAnotherDimension) {
-  EncoderOptions wanted = options();
+  retrieval::EncoderOptions wanted = options();
   wanted.dimension = 4;
-  const Corpus made({.pseudo_queries = 1}, {}, wanted);
-  EXPECT_EQ(make_encoder(wanted, *made.vocabulary)->encode(made.documents).size(1), 4);
+  const retrieval::Corpus made({.pseudo_queries = 1}, {}, wanted);
+  EXPECT_EQ(retrieval::make_encoder(wanted, *made.vocabulary)->encode(made.documents).size(1), 4);
 }
 
 TEST_F(BertCheckpoint, RefusesFoldersThatAreNone) {

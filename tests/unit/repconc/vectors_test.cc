@@ -266,7 +266,7 @@ TEST_F(VectorRun, ExportsToFaissButForRabitq) {
 TEST(VectorEncoder, BeginsAsTheIdentityAndMapsQueriesAlone) {
   const torch::Tensor table = at::randn({5, 4});
   VectorEncoderImpl encoder(table, 3, 6);
-  const TokenBatch all{at::arange(5), at::arange(5)};
+  const retrieval::TokenBatch all{at::arange(5), at::arange(5)};
   EXPECT_TRUE(encoder.forward(all).equal(table));
   {
     const c10::NoGradGuard no_grad;

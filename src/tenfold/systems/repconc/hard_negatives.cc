@@ -8,6 +8,7 @@
 #include <span>
 
 #include "tenfold/search/code_index.h"
+#include "tenfold/systems/retrieval/retrieval_task.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -34,25 +35,13 @@ void put(const search::Hits& hits,
 
 }  // namespace
 
-torch::Tensor first_of_same_words(const TokenLists& documents) {
-  const auto count = static_cast<std::int64_t>(documents.size());
-  torch::Tensor first = at::empty({count}, at::kLong);
-  std::map<std::vector<std::int64_t>, std::int64_t> seen;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto words = documents[static_cast<std::size_t>(i)];
-    first.data_ptr<std::int64_t>()[i] =
-        seen.try_emplace(std::vector<std::int64_t>(words.begin(), words.end()), i).first->second;
-  }
-  return first;
-}
-
-HardNegatives::HardNegatives(const Corpus& corpus,
-                             Encoder encoder,
+HardNegatives::HardNegatives(const retrieval::Corpus& corpus,
+                             retrieval::Encoder encoder,
                              const search::ProductQuantizer& quantizer,
                              std::int64_t depth)
     : depth_(depth), documents_(static_cast<std::int64_t>(corpus.size())) {
   const torch::Tensor vectors = encoder->encode(corpus.documents).contiguous();
-  const torch::Tensor same = first_of_same_words(corpus.documents);
+  const torch::Tensor same = retrieval::first_of_same_words(corpus.documents);
   search::CodeIndex index(quantizer);
   index.add(rows_of(vectors));
   std::size_t most = 1;  // relevant documents of a query: so many more hits are looked at

@@ -9,8 +9,8 @@
 
 #include "tenfold/data/dataset.h"
 #include "tenfold/search/product_quantizer.h"
-#include "tenfold/systems/repconc/corpus.h"
-#include "tenfold/systems/repconc/encoder.h"
+#include "tenfold/systems/retrieval/corpus.h"
+#include "tenfold/systems/retrieval/encoder.h"
 
 namespace tenfold::repconc {
 
@@ -20,8 +20,8 @@ namespace tenfold::repconc {
 class HardNegatives {
  public:
   // `encoder` makes both vectors; the index holds their codes by `quantizer`. depth: length of a list.
-  HardNegatives(const Corpus& corpus,
-                Encoder encoder,
+  HardNegatives(const retrieval::Corpus& corpus,
+                retrieval::Encoder encoder,
                 const search::ProductQuantizer& quantizer,
                 std::int64_t depth);
 
@@ -34,8 +34,5 @@ class HardNegatives {
   std::int64_t depth_, documents_;
   torch::Tensor lists_;  // [N + Q, depth] int32: documents first
 };
-
-// For each document the first one with the same words in the same order: [N] int64. What the constraint must not force apart.
-torch::Tensor first_of_same_words(const TokenLists& documents);
 
 }  // namespace tenfold::repconc

@@ -10,7 +10,7 @@
 #include "tenfold/base/strings.h"
 #include "tenfold/base/version.h"
 #include "tenfold/search/index_bundle.h"
-#include "tenfold/systems/repconc/runtime/documents.h"
+#include "tenfold/systems/retrieval/runtime/documents.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -53,7 +53,7 @@ void write_index(FileSystem& files,
   io::BundleWriter bundle(
       files, target, {.system = "repconc", .created_by = "tenfold " + std::string(version())});
   add_retriever_members(bundle, retriever);
-  bundle.add(kDocumentsMember, documents_to_jsonl(corpus));
+  bundle.add(retrieval::kDocumentsMember, retrieval::documents_to_jsonl(corpus));
   search::add_index_members(bundle, index);
   bundle.commit();
 }
@@ -64,7 +64,7 @@ OpenIndex open_index(const std::string& path) {
 
 OpenIndex open_index(const io::BundleReader& bundle) {
   OpenIndex open{.retriever = open_retriever(bundle),
-                 .corpus = read_documents(bundle),
+                 .corpus = retrieval::read_documents(bundle),
                  .codes = std::move(search::open_index_members(bundle).index)};
   if (open.corpus.ids.size() != open.codes.size() ||
       open.codes.dimension() != open.retriever.scoring.dimension())

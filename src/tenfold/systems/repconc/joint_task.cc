@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "tenfold/base/log.h"
-#include "tenfold/systems/repconc/losses.h"
 #include "tenfold/systems/repconc/tasks.h"
+#include "tenfold/systems/retrieval/losses.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -40,18 +40,22 @@ void add_usage(const Assignment& assignment, Metrics& metrics) {
 
 }  // namespace
 
-JointModuleImpl::JointModuleImpl(Encoder encoder_module, Codebook codebook_module, std::int64_t memory_rows)
+JointModuleImpl::JointModuleImpl(retrieval::Encoder encoder_module,
+                                 Codebook codebook_module,
+                                 std::int64_t memory_rows)
     : encoder(register_module("encoder", std::move(encoder_module))),
       codebook(register_module("codebook", std::move(codebook_module))) {
   if (memory_rows > 0)
     memory = register_module("memory", EmbeddingMemory(memory_rows, codebook->dimension()));
 }
 
-JointTask::JointTask(std::shared_ptr<const Corpus> corpus,
+JointTask::JointTask(std::shared_ptr<const retrieval::Corpus> corpus,
                      JointModule model,
-                     const LossOptions& loss,
+                     const retrieval::LossOptions& loss,
                      JointOptions options)
-    : RetrievalTask(std::move(corpus), loss.scale), model_(std::move(model)), options_(std::move(options)) {
+    : RetrievalTask("repconc", std::move(corpus), loss.scale),
+      model_(std::move(model)),
+      options_(std::move(options)) {
   if (options_.negatives > 0)
     mined_.emplace(this->corpus(), model_->encoder, model_->codebook->quantizer(), options_.negatives_depth);
 }
@@ -83,16 +87,19 @@ train::StepOutput JointTask::run(const data::Batch& batch) {
   const std::vector<std::int64_t> rows(documents.data_ptr<std::int64_t>(),
                                        documents.data_ptr<std::int64_t>() + documents.numel());
   const Codebook& codebook = model_->codebook;
-  const torch::Tensor x = codebook->rotate(model_->encoder->forward(make_tokens(corpus().documents, rows)));
-  const torch::Tensor q = codebook->rotate(model_->encoder->forward(make_tokens(batch.tensors[0])));
+  const torch::Tensor x =
+      codebook->rotate(model_->encoder->forward(retrieval::make_tokens(corpus().documents, rows)));
+  const torch::Tensor q =
+      codebook->rotate(model_->encoder->forward(retrieval::make_tokens(batch.tensors[0])));
   const Assignment assignment = assign(documents, x);
   const torch::Tensor decoded = codebook->decode(assignment.codes);  // [U, d]
 
   torch::Tensor masked = relevant(batch, documents);
   masked.scatter_(1, column.unsqueeze(1), false);
   const torch::Tensor scores = scale() * at::mm(q, straight_through(x, decoded).t());  // [B, U]
-  if (options_.hardest > 0) masked = mask_all_but_hardest(scores, column, masked, options_.hardest);
-  const torch::Tensor rank_loss = softmax_loss(scores, column, masked).mean();
+  if (options_.hardest > 0)
+    masked = retrieval::mask_all_but_hardest(scores, column, masked, options_.hardest);
+  const torch::Tensor rank_loss = retrieval::softmax_loss(scores, column, masked).mean();
   const torch::Tensor mse = (x - decoded).square().sum(1).mean();
   watch(mse.item<double>());
   Metrics metrics = {{"rank_loss", rank_loss.detach()}, {"mse", mse.detach()}};
@@ -113,7 +120,7 @@ void JointTask::watch(double mse) {
       recent_mse_);
 }
 
-torch::Tensor JointTask::encode_queries(const TokenLists& queries) {
+torch::Tensor JointTask::encode_queries(const retrieval::TokenLists& queries) {
   return model_->codebook->rotate(model_->encoder->encode(queries));
 }
 

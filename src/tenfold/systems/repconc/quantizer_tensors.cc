@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tenfold/systems/repconc/encoder.h"
+#include "tenfold/systems/retrieval/encoder.h"
 
 namespace tenfold::repconc {
 
@@ -23,8 +23,8 @@ torch::Tensor tensor_of(const std::vector<float>& values, const std::vector<std:
 
 const torch::Tensor& member(const train::TensorMap& tensors, const std::string& name, std::int64_t rank) {
   const auto found = tensors.find(name);
-  if (found == tensors.end()) throw bad_weights("no tensor " + name);
-  if (found->second.dim() != rank) throw bad_weights(name + " of another rank");
+  if (found == tensors.end()) throw retrieval::bad_weights("no tensor " + name);
+  if (found->second.dim() != rank) throw retrieval::bad_weights(name + " of another rank");
   return found->second;
 }
 
@@ -44,7 +44,7 @@ search::ProductQuantizer quantizer_of(const train::TensorMap& tensors, const std
   const torch::Tensor& codewords = member(tensors, codewords_name, 3);  // [M, K, d / M]
   const torch::Tensor& rotation = member(tensors, "rotation", 2);
   if (codewords.size(1) != 16 && codewords.size(1) != 256)
-    throw bad_weights(codewords_name + " of another number");
+    throw retrieval::bad_weights(codewords_name + " of another number");
   search::ProductQuantizerParts parts;
   parts.dimension = static_cast<std::size_t>(codewords.size(0) * codewords.size(2));
   parts.blocks = static_cast<std::size_t>(codewords.size(0));

@@ -6,17 +6,17 @@
 #include <algorithm>
 #include <utility>
 
-#include "tenfold/systems/repconc/losses.h"
 #include "tenfold/systems/repconc/tasks.h"
+#include "tenfold/systems/retrieval/losses.h"
 
 namespace tenfold::repconc {
 
-QueryTask::QueryTask(std::shared_ptr<const Corpus> corpus,
+QueryTask::QueryTask(std::shared_ptr<const retrieval::Corpus> corpus,
                      JointModule model,
-                     Encoder teacher,
-                     const LossOptions& loss,
+                     retrieval::Encoder teacher,
+                     const retrieval::LossOptions& loss,
                      QueryOptions options)
-    : RetrievalTask(std::move(corpus), loss.scale),
+    : RetrievalTask("repconc", std::move(corpus), loss.scale),
       model_(std::move(model)),
       teacher_(std::move(teacher)),
       options_(std::move(options)) {
@@ -40,7 +40,7 @@ search::CodeIndex QueryTask::index_of(search::ProductQuantizer quantizer) const 
   return index;
 }
 
-torch::Tensor QueryTask::encode_queries(const TokenLists& queries) {
+torch::Tensor QueryTask::encode_queries(const retrieval::TokenLists& queries) {
   return model_->codebook->rotate(model_->encoder->encode(queries));
 }
 
@@ -49,9 +49,10 @@ torch::Tensor QueryTask::mine(const data::Batch& batch, const torch::Tensor& que
   const c10::NoGradGuard no_grad;
   const std::size_t count = std::min(corpus().size(), static_cast<std::size_t>(options_.negatives));
   const bool live = !start_index_.has_value();
-  Encoder teacher = teacher_;
+  retrieval::Encoder teacher = teacher_;
   const torch::Tensor asked =
-      (live ? queries.detach() : model_->codebook->rotate(teacher->forward(make_tokens(batch.tensors[0]))))
+      (live ? queries.detach()
+            : model_->codebook->rotate(teacher->forward(retrieval::make_tokens(batch.tensors[0]))))
           .contiguous();
   const search::Vectors rows(asked.data_ptr<float>(),
                              static_cast<std::size_t>(asked.size(0)),
@@ -72,7 +73,8 @@ torch::Tensor QueryTask::teacher_scores(const data::Batch& batch, const torch::T
   const c10::NoGradGuard no_grad;
   const torch::Tensor whole = teacher_documents_.index_select(0, candidates.reshape({-1}))
                                   .reshape({candidates.size(0), candidates.size(1), -1});
-  const torch::Tensor t = teacher_->forward(make_tokens(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
+  const torch::Tensor t =
+      teacher_->forward(retrieval::make_tokens(batch.tensors[0])).unsqueeze(2);  // [B, d, 1]
   return scale() * at::bmm(whole, t).squeeze(2);
 }
 
@@ -80,7 +82,8 @@ torch::Tensor QueryTask::label_loss(const data::Batch& batch,
                                     const torch::Tensor& candidates,
                                     const torch::Tensor& scores,
                                     const torch::Tensor& masked) const {
-  if (options_.loss == "list") return softmax_loss(scores, at::zeros({scores.size(0)}, at::kLong), masked);
+  if (options_.loss == "list")
+    return retrieval::softmax_loss(scores, at::zeros({scores.size(0)}, at::kLong), masked);
   // Negatives come best first, so that their places are their ranks; a positive that is not among them is beyond all ranks.
   const std::int64_t count = candidates.size(1) - 1;
   const torch::Tensor negatives = candidates.slice(1, 1);
@@ -88,14 +91,14 @@ torch::Tensor QueryTask::label_loss(const data::Batch& batch,
   const torch::Tensor beyond = at::full_like(places, std::max(options_.cut, count) + 1);
   const torch::Tensor own =
       at::where(negatives.eq(batch.tensors[1].unsqueeze(1)), places, beyond).amin(1, true);
-  return pairwise_loss(scores, at::cat({own, places}, 1), masked, options_.cut);
+  return retrieval::pairwise_loss(scores, at::cat({own, places}, 1), masked, options_.cut);
 }
 
 train::StepOutput QueryTask::run(const data::Batch& batch) {
   const Codebook& codebook = model_->codebook;
   const torch::Tensor q =
-      codebook->rotate(model_->encoder->forward(make_tokens(batch.tensors[0])));  // [B, d]
-  torch::Tensor candidates = mine(batch, q);                                      // [B, negatives]
+      codebook->rotate(model_->encoder->forward(retrieval::make_tokens(batch.tensors[0])));  // [B, d]
+  torch::Tensor candidates = mine(batch, q);                                                 // [B, negatives]
   torch::Tensor masked = at::zeros_like(candidates, at::kBool);
   const bool labels = options_.label_weight > 0.0;
   if (labels) {
@@ -112,9 +115,10 @@ train::StepOutput QueryTask::run(const data::Batch& batch) {
   torch::Tensor loss = at::zeros({rows});
   if (labels) loss = loss + options_.label_weight * label_loss(batch, candidates, scores, masked);
   if (options_.distillation_weight > 0.0) {
-    const torch::Tensor penalty = masked.to(at::kFloat) * kMasked;
-    loss = loss + options_.distillation_weight *
-                      distillation_loss(scores - penalty, teacher_scores(batch, candidates) - penalty);
+    const torch::Tensor penalty = masked.to(at::kFloat) * retrieval::kMasked;
+    loss = loss +
+           options_.distillation_weight *
+               retrieval::distillation_loss(scores - penalty, teacher_scores(batch, candidates) - penalty);
   }
   return {.loss = loss.mean(), .example_loss = {}, .metrics = {}};
 }

@@ -18,7 +18,7 @@
 namespace tenfold::repconc {
 namespace {
 
-std::vector<float> encode(Encoder encoder, const TokenLists& lists) {
+std::vector<float> encode(retrieval::Encoder encoder, const retrieval::TokenLists& lists) {
   if (lists.size() == 0) return {};
   return floats_of(encoder->encode(lists));
 }
@@ -55,8 +55,8 @@ std::vector<float> Retriever::scaled(std::vector<float> vectors) const {
 }
 
 std::vector<float> Retriever::encode_query(const std::string& text) const {
-  TokenLists lists;
-  lists.add(query_tokens(*vocabulary, text));
+  retrieval::TokenLists lists;
+  lists.add(retrieval::query_tokens(*vocabulary, text));
   return scaled(encode(queries, lists));
 }
 
@@ -92,11 +92,11 @@ Retriever open_retriever(const io::BundleReader& bundle) {
                  .seen = printable(bundle.path().string(), 400),
                  .wanted = "a model of texts",
                  .remedy = "use the commands index, search, eval and export with vectors"});
-  const std::shared_ptr<const Vocabulary> vocabulary = open_vocabulary(bundle);
+  const std::shared_ptr<const retrieval::Vocabulary> vocabulary = retrieval::open_vocabulary(bundle);
   const io::SafetensorsReader reader = bundle.open_tensors();
   const train::TensorMap tensors = train::read_tensors(reader);
   const auto encoder_of = [&](const std::string& prefix) {
-    return open_encoder(with_prefix(tensors, prefix), reader.metadata(), *vocabulary);
+    return retrieval::open_encoder(with_prefix(tensors, prefix), reader.metadata(), *vocabulary);
   };
   Retriever retriever{.vocabulary = vocabulary,
                       .documents = encoder_of("documents."),
@@ -109,7 +109,7 @@ Retriever open_retriever(const io::BundleReader& bundle) {
   if (retriever.documents->dimension() != dimension || retriever.queries->dimension() != dimension ||
       retriever.assigning.dimension() != retriever.scoring.dimension() ||
       retriever.assigning.blocks() != retriever.scoring.blocks())
-    throw bad_weights("codewords that do not fit the encoder");
+    throw retrieval::bad_weights("codewords that do not fit the encoder");
   return retriever;
 }
 

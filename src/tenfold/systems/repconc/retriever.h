@@ -8,24 +8,24 @@
 
 #include "tenfold/io/bundle.h"
 #include "tenfold/search/product_quantizer.h"
-#include "tenfold/systems/repconc/encoder.h"
-#include "tenfold/systems/repconc/runtime/vocabulary.h"
+#include "tenfold/systems/retrieval/encoder.h"
+#include "tenfold/systems/retrieval/runtime/vocabulary.h"
 #include "tenfold/train/tensor_file.h"
 
 namespace tenfold::repconc {
 
 struct Retriever {
-  std::shared_ptr<const Vocabulary> vocabulary;
-  Encoder documents{nullptr};          // f of stage 1
-  Encoder queries{nullptr};            // f of stage 2; equal to the other without it
-  search::ProductQuantizer assigning;  // stage 1: codes of documents are its nearest codewords
-  search::ProductQuantizer scoring;    // stage 2: the same rotation, other codewords
-  Encoder dense{nullptr};              // before codewords were trained, for comparison; null in an index
-  bool unit_blocks = false;            // queries are scaled block by block (codebook.h)
+  std::shared_ptr<const retrieval::Vocabulary> vocabulary;
+  retrieval::Encoder documents{nullptr};  // f of stage 1
+  retrieval::Encoder queries{nullptr};    // f of stage 2; equal to the other without it
+  search::ProductQuantizer assigning;     // stage 1: codes of documents are its nearest codewords
+  search::ProductQuantizer scoring;       // stage 2: the same rotation, other codewords
+  retrieval::Encoder dense{nullptr};      // before codewords were trained, for comparison; null in an index
+  bool unit_blocks = false;               // queries are scaled block by block (codebook.h)
 
   // Vectors before the rotation, [texts, d]. Those of queries are scaled so that the search needs to know nothing of unit blocks.
   std::vector<float> encode_documents(const std::vector<std::string>& texts) const;
-  // Throws Error(kData, "repconc.empty_query") for a text without any letter or digit, "repconc.unknown_words" when no word is known.
+  // Throws Error(kData, "retrieval.empty_query") for a text without any letter or digit, "retrieval.unknown_words" when no word is known.
   std::vector<float> encode_query(const std::string& text) const;
   std::vector<float> encode_queries(const std::vector<std::string>& texts) const;  // without these checks
   // Packed codes of vectors: [texts, code_bytes].

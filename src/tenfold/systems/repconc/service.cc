@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "tenfold/systems/predictor.h"
-#include "tenfold/systems/repconc/runtime/documents.h"
 #include "tenfold/systems/repconc/searcher.h"
+#include "tenfold/systems/retrieval/runtime/documents.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -211,7 +211,7 @@ systems::Service index_service(const io::BundleReader& bundle, const std::string
 }  // namespace
 
 systems::Service open_service(const io::BundleReader& bundle, const std::string& name) {
-  if (bundle.has(kDocumentsMember)) return index_service(bundle, name);
+  if (bundle.has(retrieval::kDocumentsMember)) return index_service(bundle, name);
   return {std::make_shared<EncoderPredictor>(open_retriever(bundle), name), {}};
 }
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "tenfold/search/top_k.h"
-#include "tenfold/systems/repconc/encoder.h"
+#include "tenfold/systems/retrieval/encoder.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -30,7 +30,7 @@ std::vector<float> encode_in_shards(
     std::size_t rows,
     std::size_t dimension,
     const std::function<std::vector<float>(std::size_t, std::size_t)>& encode) {
-  const Shard own = shard_of(rows, kEncodeBatch, communicator.rank(), communicator.world_size());
+  const Shard own = shard_of(rows, retrieval::kEncodeBatch, communicator.rank(), communicator.world_size());
   std::vector<float> all(rows * dimension, 0.0F);
   if (own.begin < own.end) {
     const std::vector<float> part = encode(own.begin, own.end);

@@ -37,15 +37,15 @@ class Stages {
     toml_ = config::to_toml(fields, "train");
     hash_ = config::hash(fields);
     check_blocks(options_);
-    corpus_ = std::make_shared<const Corpus>(options_.data, options_.vocabulary, options_.encoder);
+    corpus_ = std::make_shared<const retrieval::Corpus>(options_.data, options_.vocabulary, options_.encoder);
     check_size();
   }
 
   systems::Outcome run() {
     training::seed_initial_weights(context_.seed);
-    DenseTask dense(corpus_, options_.encoder, options_.loss, options_.dense_stage);
+    retrieval::DenseTask dense("repconc", corpus_, options_.encoder, options_.loss, options_.dense_stage);
     if (options_.dense.epochs > 0.0) {
-      systems::Outcome outcome = train(dense, trainer_of(options_.dense), "dense");
+      systems::Outcome outcome = train(dense, training::trainer_of(options_.dense), "dense");
       if (stopped(outcome)) return outcome;
     }
     const search::ProductQuantizer start =
@@ -116,7 +116,7 @@ class Stages {
                                   context);
   }
 
-  search::ProductQuantizer start_of(Encoder encoder) const {
+  search::ProductQuantizer start_of(retrieval::Encoder encoder) const {
     context_.progress(
         fmt::format("codewords start from {} of {} documents", options_.start, corpus_->size()));
     return start_codewords(
@@ -125,7 +125,7 @@ class Stages {
   }
 
   struct QueryStage {
-    Encoder encoder{nullptr};
+    retrieval::Encoder encoder{nullptr};
     search::ProductQuantizer scoring;
     nlohmann::json json;
     std::string text;
@@ -133,7 +133,7 @@ class Stages {
   };
 
   // With 0 epochs: what goes in comes out.
-  QueryStage query_stage(const Encoder& encoder,
+  QueryStage query_stage(const retrieval::Encoder& encoder,
                          const search::ProductQuantizer& assigning,
                          const QueryOptions& options,
                          const std::string& part) {
@@ -142,7 +142,7 @@ class Stages {
     QueryStage result{.encoder = model->encoder, .scoring = assigning};
     if (options_.query_stage.epochs == 0.0) return result;
     QueryTask query(corpus_, model, encoder, options_.loss, options);
-    const systems::Outcome outcome = train(query, trainer_of(options_.query_stage), part);
+    const systems::Outcome outcome = train(query, training::trainer_of(options_.query_stage), part);
     if (stopped(outcome)) result.stopped = outcome;
     result.scoring = model->codebook->quantizer();
     result.json = *outcome.json;
@@ -151,8 +151,9 @@ class Stages {
   }
 
   // What was stopped, if something was.
-  std::optional<systems::Outcome> train_baselines(DenseTask& dense, const search::ProductQuantizer& start) {
-    DenseTask control(corpus_, options_.encoder, options_.loss, options_.dense_stage);
+  std::optional<systems::Outcome> train_baselines(retrieval::DenseTask& dense,
+                                                  const search::ProductQuantizer& start) {
+    retrieval::DenseTask control("repconc", corpus_, options_.encoder, options_.loss, options_.dense_stage);
     train::copy_into(*control.encoder(), train::module_tensors(*dense.encoder()));
     if (has_joint_stage(options_)) {
       const systems::Outcome outcome = train(control, options_.training.trainer, kBaselines[0]);
@@ -169,7 +170,7 @@ class Stages {
   }
 
   void write_baseline(const std::string& name,
-                      const Encoder& documents,
+                      const retrieval::Encoder& documents,
                       const QueryStage& stage,
                       const search::ProductQuantizer& start) const {
     write(Path(name) / "model",
@@ -195,22 +196,10 @@ class Stages {
   systems::Context& context_;
   Path folder_;
   std::string toml_, hash_;
-  std::shared_ptr<const Corpus> corpus_;
+  std::shared_ptr<const retrieval::Corpus> corpus_;
 };
 
 }  // namespace
-
-train::TrainerOptions trainer_of(const StageOptions& stage) {
-  train::TrainerOptions trainer;
-  trainer.epochs = stage.epochs;
-  trainer.batch_size = stage.batch_size;
-  trainer.optimizer.learning_rate = stage.learning_rate;
-  trainer.optimizer.weight_decay = stage.weight_decay;
-  trainer.schedule.name = "linear";
-  trainer.metric = "mrr@10";
-  trainer.lower_is_better = false;
-  return trainer;
-}
 
 bool has_joint_stage(const TrainOptions& options) {
   return options.training.trainer.steps > 0 || options.training.trainer.epochs > 0.0;
@@ -224,7 +213,7 @@ QueryOptions without_labels(QueryOptions options) {
 
 training::TrainingOptions TrainOptions::main_stage() {
   training::TrainingOptions options;
-  options.trainer = trainer_of({.epochs = 8, .batch_size = 1024, .learning_rate = 1e-3});
+  options.trainer = training::trainer_of({.epochs = 8, .batch_size = 1024, .learning_rate = 1e-3});
   return options;
 }
 

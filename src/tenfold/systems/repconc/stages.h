@@ -10,40 +10,24 @@
 #include "tenfold/systems/repconc/tasks.h"
 #include "tenfold/systems/repconc/vector_data.h"
 #include "tenfold/systems/training/options.h"
+#include "tenfold/systems/training/stage.h"
 #include "tenfold/systems/training/verbs.h"
 
 namespace tenfold::repconc {
 
-// Length and rate of a stage that is not the main one: AdamW, with a rate that falls linearly.
-struct StageOptions {
-  double epochs = 1.0;
-  std::int64_t batch_size = 512;
-  double learning_rate = 1e-3;
-  double weight_decay = 0.0;
-
-  void visit_fields(auto&& field) {
-    field(
-        "epochs", epochs, {.help = "passes over the pairs; 0: leave the stage out", .min = 0.0, .max = 1e6});
-    field("batch_size", batch_size, {.help = "pairs of a step", .min = 1, .max = 1e7});
-    field(
-        "learning_rate", learning_rate, {.help = "of the encoder in the beginning", .min = 0.0, .max = 1e3});
-    field("weight_decay", weight_decay, {.help = "weight decay", .min = 0.0, .max = 100.0});
-  }
-};
-
 struct TrainOptions {
-  DataOptions data;
+  retrieval::DataOptions data;
   std::int64_t bytes = 16;
   std::int64_t bits = 8;
-  VocabularyOptions vocabulary;
-  EncoderOptions encoder;
-  LossOptions loss;
-  StageOptions dense{.epochs = 10, .batch_size = 512, .learning_rate = 2e-3, .weight_decay = 0.01};
-  DenseOptions dense_stage;
+  retrieval::VocabularyOptions vocabulary;
+  retrieval::EncoderOptions encoder;
+  retrieval::LossOptions loss;
+  training::StageOptions dense{.epochs = 10, .batch_size = 512, .learning_rate = 2e-3, .weight_decay = 0.01};
+  retrieval::DenseOptions dense_stage;
   std::string start = "opq";  // how the codewords begin
   JointOptions joint;
   QueryOptions query;
-  StageOptions query_stage{.epochs = 4, .batch_size = 256, .learning_rate = 5e-4};
+  training::StageOptions query_stage{.epochs = 4, .batch_size = 256, .learning_rate = 5e-4};
   bool compare = false;  // train the baselines too
   VectorOptions vectors;
   training::TrainingOptions training = main_stage();
@@ -92,9 +76,6 @@ TrainOptions options_of(const io::BundleReader& bundle);
 
 // Throws Error(kConfig, "repconc.blocks") when the bytes give no whole number of blocks or blocks that do not divide the dimension.
 void check_blocks(const TrainOptions& options);
-
-// Options of the trainer for a stage that is not the main one.
-train::TrainerOptions trainer_of(const StageOptions& stage);
 
 // The stage is left out with 0 epochs: codewords stay as they began, and what follows is JPQ alone.
 bool has_joint_stage(const TrainOptions& options);

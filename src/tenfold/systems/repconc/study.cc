@@ -20,7 +20,7 @@ constexpr std::size_t kDepth = 100;
 
 }  // namespace
 
-LabelledQueries labelled_queries(const RetrievalData& data, const std::string& split) {
+LabelledQueries labelled_queries(const retrieval::RetrievalData& data, const std::string& split) {
   LabelledQueries queries;
   const auto found = data.splits.find(split);
   if (found == data.splits.end()) return queries;
@@ -29,10 +29,12 @@ LabelledQueries labelled_queries(const RetrievalData& data, const std::string& s
   return queries;
 }
 
-Study::Study(std::shared_ptr<const Corpus> corpus, TrainOptions options, StudyEnvironment environment)
+Study::Study(std::shared_ptr<const retrieval::Corpus> corpus,
+             TrainOptions options,
+             StudyEnvironment environment)
     : corpus_(std::move(corpus)), options_(std::move(options)), environment_(std::move(environment)) {}
 
-Encoder Study::fresh(const Encoder& encoder) const {
+retrieval::Encoder Study::fresh(const retrieval::Encoder& encoder) const {
   return copy_of(encoder);
 }
 
@@ -63,18 +65,18 @@ std::map<std::string, double> Study::train(training::SystemTask& task,
   return figures;
 }
 
-Encoder Study::dense() {
+retrieval::Encoder Study::dense() {
   if (!dense_.is_empty()) return dense_;
   training::seed_initial_weights(environment_.seed);
-  DenseTask task(corpus_, options_.encoder, options_.loss, options_.dense_stage);
-  train(task, trainer_of(options_.dense), kDenseStage, "dense encoder");
+  retrieval::DenseTask task("repconc", corpus_, options_.encoder, options_.loss, options_.dense_stage);
+  train(task, training::trainer_of(options_.dense), kDenseStage, "dense encoder");
   dense_ = task.encoder();
   return dense_;
 }
 
 const Retriever& Study::control() {
   if (control_.has_value()) return *control_;
-  DenseTask task(corpus_, options_.encoder, options_.loss, options_.dense_stage);
+  retrieval::DenseTask task("repconc", corpus_, options_.encoder, options_.loss, options_.dense_stage);
   train::copy_into(*task.encoder(), train::module_tensors(*dense()));
   train(task, options_.training.trainer, kJointStage, "uncompressed control");
   const search::ProductQuantizer any =
@@ -117,14 +119,14 @@ const JointModule& Study::joint(std::int64_t bytes) {
                                 : joints_.emplace(bytes, joint(start(bytes), options_.joint)).first->second;
 }
 
-Retriever Study::query(const Encoder& encoder,
+Retriever Study::query(const retrieval::Encoder& encoder,
                        const search::ProductQuantizer& assigning,
                        const QueryOptions& options) {
   JointModule model(fresh(encoder), Codebook(assigning, options.codeword_rate, options_.joint.unit_blocks));
   if (options_.query_stage.epochs > 0.0) {
     QueryTask task(corpus_, model, encoder, options_.loss, options);
     train(task,
-          trainer_of(options_.query_stage),
+          training::trainer_of(options_.query_stage),
           kQueryStage,
           fmt::format("query stage, {} bytes", assigning.code_bytes()));
   }

@@ -28,12 +28,12 @@ struct StudyEnvironment {
 class Study {
  public:
   // `options.bytes` is not used: each method names its own.
-  Study(std::shared_ptr<const Corpus> corpus, TrainOptions options, StudyEnvironment environment);
+  Study(std::shared_ptr<const retrieval::Corpus> corpus, TrainOptions options, StudyEnvironment environment);
 
-  const Corpus& corpus() const { return *corpus_; }
+  const retrieval::Corpus& corpus() const { return *corpus_; }
   const TrainOptions& options() const { return options_; }
 
-  Encoder dense();  // stage 0
+  retrieval::Encoder dense();  // stage 0
   // The dense encoder trained on with the options of the joint stage, but without codes: the uncompressed control.
   const Retriever& control();
   const search::ProductQuantizer& start(std::int64_t bytes, const std::string& method = "opq");
@@ -45,7 +45,7 @@ class Study {
   // The same from the OPQ start with the options of the study; trained once.
   const JointModule& joint(std::int64_t bytes);
   // Stage 2 of a model that the joint stage left, or of encoder and codewords as they began.
-  Retriever query(const Encoder& encoder,
+  Retriever query(const retrieval::Encoder& encoder,
                   const search::ProductQuantizer& assigning,
                   const QueryOptions& options);
   // The model of the joint stage without stage 2.
@@ -58,17 +58,17 @@ class Study {
                                const std::optional<std::vector<std::uint8_t>>& codes = std::nullopt) const;
 
  private:
-  Encoder fresh(const Encoder& encoder) const;
+  retrieval::Encoder fresh(const retrieval::Encoder& encoder) const;
   std::map<std::string, double> train(training::SystemTask& task,
                                       const train::TrainerOptions& trainer,
                                       std::uint64_t stage,
                                       const std::string& what);
   search::Bm25Options tuned_bm25();
 
-  std::shared_ptr<const Corpus> corpus_;
+  std::shared_ptr<const retrieval::Corpus> corpus_;
   TrainOptions options_;
   StudyEnvironment environment_;
-  Encoder dense_{nullptr};
+  retrieval::Encoder dense_{nullptr};
   std::optional<Retriever> control_;
   std::map<std::pair<std::string, std::int64_t>, search::ProductQuantizer> starts_;
   std::map<std::int64_t, JointModule> joints_;
@@ -76,6 +76,6 @@ class Study {
 };
 
 // Texts and labels of a split; nothing when there is none.
-LabelledQueries labelled_queries(const RetrievalData& data, const std::string& split);
+LabelledQueries labelled_queries(const retrieval::RetrievalData& data, const std::string& split);
 
 }  // namespace tenfold::repconc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The three stages of training: a dense encoder, the encoder together with the codewords (RepCONC, section 3), and query encoder with
+// The stages of training behind the dense one (systems/retrieval/dense_task.h): the encoder together with the codewords (RepCONC, section 3), and query encoder with
 // codewords against frozen codes (JPQ, arXiv 2108.00644, section 3).
 #pragma once
 
@@ -13,108 +13,13 @@
 #include "tenfold/search/code_index.h"
 #include "tenfold/search/sinkhorn.h"
 #include "tenfold/systems/repconc/codebook.h"
-#include "tenfold/systems/repconc/corpus.h"
 #include "tenfold/systems/repconc/embedding_memory.h"
-#include "tenfold/systems/repconc/encoder.h"
 #include "tenfold/systems/repconc/hard_negatives.h"
-#include "tenfold/systems/repconc/mined_negatives.h"
-#include "tenfold/systems/training/task.h"
+#include "tenfold/systems/retrieval/corpus.h"
+#include "tenfold/systems/retrieval/dense_task.h"
+#include "tenfold/systems/retrieval/encoder.h"
 
 namespace tenfold::repconc {
-
-// Scores are inner products of unit vectors times this (1 / temperature) in every loss.
-struct LossOptions {
-  double scale = 16.0;
-
-  void visit_fields(auto&& field) {
-    field("scale", scale, {.help = "of scores in the softmax: 1 / temperature", .min = 1e-3, .max = 1e6});
-  }
-};
-
-// Evaluation is the same in all stages: exact search over what documents are to this stage.
-class RetrievalTask : public training::SystemTask {
- public:
-  RetrievalTask(std::shared_ptr<const Corpus> corpus, double scale);
-
-  std::string system_name() const override { return "repconc"; }
-  const data::Dataset& train_set() const override { return corpus_->pairs; }
-  std::vector<std::string> splits() const override;
-  std::int64_t split_size(const std::string& split) const override;
-  // "mrr@10", "ndcg@10", "recall@100", and "loss": -log softmax of the first relevant document over all documents.
-  train::Figures evaluate_split(const std::string& split) override;
-
- protected:
-  virtual torch::Tensor encode_queries(const TokenLists& queries) = 0;  // [Q, d]
-  virtual torch::Tensor encode_documents() = 0;                         // [N, d]: what is searched
-
-  const Corpus& corpus() const { return *corpus_; }
-  // Which of `columns` (documents, [C] or [B, C]) are relevant to each query of a batch by the training labels, are the document it
-  // was made from, or have the same words as such a one: [B, C] bool.
-  torch::Tensor relevant(const data::Batch& batch, const torch::Tensor& columns) const;
-  // The first document with the same words, of each: documents of the same words are one to a loss.
-  torch::Tensor first_of_same(const torch::Tensor& documents) const;
-  double scale() const { return scale_; }
-
- private:
-  std::shared_ptr<const Corpus> corpus_;
-  double scale_;
-  torch::Tensor same_;  // [N], first_of_same_words()
-};
-
-struct DenseOptions {
-  std::int64_t chunk = 0;
-  std::int64_t negatives = 0, negatives_depth = 50;
-
-  void visit_fields(auto&& field) {
-    field("chunk",
-          chunk,
-          {.help = "texts that are encoded at once, for large batches with a transformer; 0: the whole batch",
-           .min = 0,
-           .max = 1e7});
-    field("negatives",
-          negatives,
-          {.help = "hard negatives a query, beside the batch's, mined with the encoder at each epoch's "
-                   "beginning but the first",
-           .min = 0,
-           .max = 1000});
-    field("negatives_depth",
-          negatives_depth,
-          {.help = "best wrong documents they are drawn from", .min = 1, .max = 100000});
-  }
-};
-
-// Encoder and hard negatives side by side, as they stand in checkpoints of runs with dense.negatives.
-class DenseModuleImpl : public torch::nn::Module {
- public:
-  DenseModuleImpl(Encoder encoder_module, MinedNegatives mined_module);
-  Encoder encoder{nullptr};
-  MinedNegatives mined{nullptr};
-};
-TORCH_MODULE(DenseModule);
-
-// Stage 0: softmax over the documents of the batch and, with negatives, of those mined.
-class DenseTask final : public RetrievalTask {
- public:
-  DenseTask(std::shared_ptr<const Corpus> corpus,
-            const EncoderOptions& encoder,
-            const LossOptions& loss,
-            const DenseOptions& options = {});
-
-  torch::nn::Module& module() override;
-  train::StepOutput run(const data::Batch& batch) override;
-  Encoder encoder() const { return encoder_; }
-
- private:
-  torch::Tensor encode_queries(const TokenLists& queries) override { return encoder_->encode(queries); }
-  torch::Tensor encode_documents() override { return encoder_->encode(corpus().documents); }
-
-  // Documents of the batch and its hard negatives, each once, and the column of each row's positive.
-  std::tuple<torch::Tensor, torch::Tensor> documents_of(const data::Batch& batch);
-
-  DenseOptions options_;
-  Encoder encoder_;
-  DenseModule with_negatives_{nullptr};  // empty without negatives
-};
 
 struct JointOptions {
   double mse_weight = 1.0;      // lambda
@@ -165,19 +70,19 @@ struct JointOptions {
 class JointModuleImpl : public torch::nn::Module {
  public:
   // memory_rows: of EmbeddingMemory, which only stage 1 uses; 0: none.
-  JointModuleImpl(Encoder encoder_module, Codebook codebook_module, std::int64_t memory_rows = 0);
-  Encoder encoder{nullptr};
+  JointModuleImpl(retrieval::Encoder encoder_module, Codebook codebook_module, std::int64_t memory_rows = 0);
+  retrieval::Encoder encoder{nullptr};
   Codebook codebook{nullptr};
   EmbeddingMemory memory{nullptr};
 };
 TORCH_MODULE(JointModule);
 
 // Stage 1: L = L_rank + lambda L_mse (section 3.1, equations 3 to 5) with the straight-through estimator.
-class JointTask final : public RetrievalTask {
+class JointTask final : public retrieval::RetrievalTask {
  public:
-  JointTask(std::shared_ptr<const Corpus> corpus,
+  JointTask(std::shared_ptr<const retrieval::Corpus> corpus,
             JointModule model,
-            const LossOptions& loss,
+            const retrieval::LossOptions& loss,
             JointOptions options);
 
   torch::nn::Module& module() override { return *model_; }
@@ -186,7 +91,7 @@ class JointTask final : public RetrievalTask {
   train::StepOutput run(const data::Batch& batch) override;
 
  private:
-  torch::Tensor encode_queries(const TokenLists& queries) override;
+  torch::Tensor encode_queries(const retrieval::TokenLists& queries) override;
   torch::Tensor encode_documents() override;
   // Documents of the batch with its hard negatives, each once, and the column of each row's positive.
   std::tuple<torch::Tensor, torch::Tensor> columns(const data::Batch& batch) const;
@@ -233,14 +138,14 @@ struct QueryOptions {
 };
 
 // Stage 2: codes stay as they are; the query encoder and the codewords are trained against the best documents of the current index.
-class QueryTask final : public RetrievalTask {
+class QueryTask final : public retrieval::RetrievalTask {
  public:
   // The model starts as stage 1 has left it; `teacher` is a copy of its encoder that stays as it is. Codes are those of the nearest
   // codewords.
-  QueryTask(std::shared_ptr<const Corpus> corpus,
+  QueryTask(std::shared_ptr<const retrieval::Corpus> corpus,
             JointModule model,
-            Encoder teacher,
-            const LossOptions& loss,
+            retrieval::Encoder teacher,
+            const retrieval::LossOptions& loss,
             QueryOptions options);
 
   torch::nn::Module& module() override { return *model_; }
@@ -248,7 +153,7 @@ class QueryTask final : public RetrievalTask {
   const torch::Tensor& codes() const { return codes_; }
 
  private:
-  torch::Tensor encode_queries(const TokenLists& queries) override;
+  torch::Tensor encode_queries(const retrieval::TokenLists& queries) override;
   torch::Tensor encode_documents() override { return model_->codebook->decode(codes_); }
   search::CodeIndex index_of(search::ProductQuantizer quantizer) const;
   torch::Tensor mine(const data::Batch& batch, const torch::Tensor& queries) const;
@@ -259,7 +164,7 @@ class QueryTask final : public RetrievalTask {
                            const torch::Tensor& masked) const;
 
   JointModule model_;
-  Encoder teacher_{nullptr};
+  retrieval::Encoder teacher_{nullptr};
   QueryOptions options_;
   torch::Tensor codes_;                           // [N, M]
   torch::Tensor teacher_documents_;               // [N, d]

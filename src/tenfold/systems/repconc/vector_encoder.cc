@@ -21,13 +21,13 @@ torch::Tensor VectorEncoderImpl::map_queries(const torch::Tensor& queries) {
   return queries + outer_->forward(at::gelu(inner_->forward(queries)));
 }
 
-torch::Tensor VectorEncoderImpl::forward(const TokenBatch& texts) {
+torch::Tensor VectorEncoderImpl::forward(const retrieval::TokenBatch& texts) {
   const torch::Tensor x = table_.index_select(0, texts.tokens);  // [B, d]
   const torch::Tensor is_query = texts.tokens.ge(documents_).unsqueeze(1);
   return is_query.any().item<bool>() ? at::where(is_query, map_queries(x), x) : x;
 }
 
-std::shared_ptr<EncoderImpl> VectorEncoderImpl::make_another() const {
+std::shared_ptr<retrieval::EncoderImpl> VectorEncoderImpl::make_another() const {
   return std::make_shared<VectorEncoderImpl>(table_, documents_, hidden_);
 }
 

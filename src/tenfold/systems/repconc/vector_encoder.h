@@ -9,19 +9,19 @@
 
 #include <torch/nn/modules/linear.h>
 
-#include "tenfold/systems/repconc/encoder.h"
+#include "tenfold/systems/retrieval/encoder.h"
 
 namespace tenfold::repconc {
 
-class VectorEncoderImpl final : public EncoderImpl {
+class VectorEncoderImpl final : public retrieval::EncoderImpl {
  public:
   // table: [documents + queries, d], which stands in no checkpoint; tokens from `documents` on are queries.
   VectorEncoderImpl(torch::Tensor table, std::int64_t documents, std::int64_t hidden);
 
   // Not of length 1: the vectors have the lengths they have.
-  torch::Tensor forward(const TokenBatch& texts) override;
+  torch::Tensor forward(const retrieval::TokenBatch& texts) override;
   std::int64_t dimension() const override { return table_.size(1); }
-  std::shared_ptr<EncoderImpl> make_another() const override;
+  std::shared_ptr<retrieval::EncoderImpl> make_another() const override;
 
   torch::Tensor map_queries(const torch::Tensor& queries);  // [B, d] -> [B, d]
 

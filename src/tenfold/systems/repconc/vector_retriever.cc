@@ -36,7 +36,7 @@ const search::ProductQuantizer* product_of(const search::Quantizer& quantizer) {
 double number_of(const Metadata& metadata, const std::string& name) {
   const auto found = metadata.find(name);
   const auto number = found == metadata.end() ? std::nullopt : parse_double(found->second);
-  if (!number) throw bad_weights("no number " + name);
+  if (!number) throw retrieval::bad_weights("no number " + name);
   return *number;
 }
 
@@ -51,7 +51,8 @@ std::shared_ptr<const search::Quantizer> rabitq_of(const train::TensorMap& tenso
                                                    const Metadata& metadata) {
   const torch::Tensor& centre = member(tensors, "centre", 1);
   const double bits = number_of(metadata, "bits");
-  if (bits != 1 && bits != 2 && bits != 4 && bits != 8) throw bad_weights("another number of bits");
+  if (bits != 1 && bits != 2 && bits != 4 && bits != 8)
+    throw retrieval::bad_weights("another number of bits");
   return std::make_shared<search::Rabitq>(
       search::RabitqParts{.dimension = static_cast<std::size_t>(centre.size(0)),
                           .bits = static_cast<std::size_t>(bits),
@@ -130,7 +131,7 @@ VectorRetriever open_vector_retriever(const io::BundleReader& bundle) {
   }
   if (retriever.assigning->dimension() != retriever.scoring->dimension() ||
       retriever.assigning->code_bytes() != retriever.scoring->code_bytes())
-    throw bad_weights("two sets of codewords that do not fit together");
+    throw retrieval::bad_weights("two sets of codewords that do not fit together");
   retriever.queries = query_map_of(tensors, retriever.dimension());
   return retriever;
 }
@@ -234,13 +235,14 @@ OpenVectorIndex open_vector_index(const io::BundleReader& bundle) {
   const auto codes_of = [&] {
     if (product_of(*retriever.scoring) != nullptr) {
       search::CodeIndex index = std::move(search::open_index_members(bundle).index);
-      if (index.dimension() != retriever.dimension()) throw bad_weights("an index of another dimension");
+      if (index.dimension() != retriever.dimension())
+        throw retrieval::bad_weights("an index of another dimension");
       return VectorCodes(std::move(index));
     }
     const io::SafetensorsReader reader = bundle.open_tensors("index.safetensors");
     const std::vector<std::uint64_t> shape = reader.info(kCodes).shape;
     if (shape.size() != 2 || shape[1] != retriever.scoring->code_bytes())
-      throw bad_weights("codes of another length");
+      throw retrieval::bad_weights("codes of another length");
     return VectorCodes(retriever.scoring, reader.read_as<std::uint8_t>(kCodes));
   };
   OpenVectorIndex open{.retriever = retriever, .codes = codes_of()};

@@ -12,8 +12,8 @@
 #include "tenfold/search/code_index.h"
 #include "tenfold/search/quantizer.h"
 #include "tenfold/search/vector_index.h"
-#include "tenfold/systems/repconc/encoder.h"
 #include "tenfold/systems/repconc/vector_encoder.h"
+#include "tenfold/systems/retrieval/encoder.h"
 
 namespace tenfold::repconc {
 

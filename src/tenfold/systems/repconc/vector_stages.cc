@@ -32,8 +32,8 @@ double mean_length(const VectorSet& set) {
 }
 
 // One token a text: rows first to first + count - 1 of the table.
-TokenLists row_tokens(std::size_t first, std::size_t count) {
-  TokenLists lists;
+retrieval::TokenLists row_tokens(std::size_t first, std::size_t count) {
+  retrieval::TokenLists lists;
   for (std::size_t i = first; i < first + count; ++i)
     lists.add(std::vector<std::int64_t>{static_cast<std::int64_t>(i)});
   return lists;
@@ -115,8 +115,8 @@ class VectorStages {
     return nearest;
   }
 
-  std::shared_ptr<const Corpus> make_corpus() const {
-    RetrievalData data;
+  std::shared_ptr<const retrieval::Corpus> make_corpus() const {
+    retrieval::RetrievalData data;
     const auto labels = relevant();
     for (std::size_t i = 0; i < queries_.rows; ++i) {
       data.queries.ids.push_back(std::to_string(i));
@@ -133,21 +133,22 @@ class VectorStages {
     hash.update(std::as_bytes(std::span(documents_.values)));
     hash.update(std::as_bytes(std::span(queries_.values)));
     data.content = hash.hex_digest();
-    return std::make_shared<const Corpus>(DataOptions{.pseudo_queries = 0, .label_repeats = 1},
-                                          std::move(data),
-                                          row_tokens(0, documents_.rows),
-                                          row_tokens(documents_.rows, queries_.rows));
+    return std::make_shared<const retrieval::Corpus>(
+        retrieval::DataOptions{.pseudo_queries = 0, .label_repeats = 1},
+        std::move(data),
+        row_tokens(0, documents_.rows),
+        row_tokens(documents_.rows, queries_.rows));
   }
 
-  Encoder make_vector_encoder() const {
+  retrieval::Encoder make_vector_encoder() const {
     const auto d = static_cast<std::int64_t>(documents_.dimension);
     torch::Tensor table = at::empty({static_cast<std::int64_t>(documents_.rows + queries_.rows), d});
     std::copy(documents_.values.begin(), documents_.values.end(), table.data_ptr<float>());
     std::copy(
         queries_.values.begin(), queries_.values.end(), table.data_ptr<float>() + documents_.values.size());
-    const std::shared_ptr<EncoderImpl> made = std::make_shared<VectorEncoderImpl>(
+    const std::shared_ptr<retrieval::EncoderImpl> made = std::make_shared<VectorEncoderImpl>(
         table, static_cast<std::int64_t>(documents_.rows), options_.vectors.hidden);
-    return Encoder(made);
+    return retrieval::Encoder(made);
   }
 
   QueryOptions query_options() const {
@@ -161,13 +162,14 @@ class VectorStages {
   systems::Outcome train_queries(VectorRetriever& retriever) {
     training::seed_initial_weights(context_.seed);
     const auto& start = dynamic_cast<const search::ProductQuantizer&>(*retriever.assigning);
-    const Encoder encoder = make_vector_encoder();
-    const Encoder teacher = copy_of(encoder);
+    const retrieval::Encoder encoder = make_vector_encoder();
+    const retrieval::Encoder teacher = copy_of(encoder);
     JointModule model(encoder, Codebook(start, options_.query.codeword_rate));
     // Codes are the nearest codewords from here on, with any start.
     retriever.assigning = std::make_shared<search::ProductQuantizer>(model->codebook->quantizer());
     // Scores as of unit vectors.
-    const LossOptions loss{.scale = options_.loss.scale / (mean_length(queries_) * mean_length(documents_))};
+    const retrieval::LossOptions loss{.scale = options_.loss.scale /
+                                               (mean_length(queries_) * mean_length(documents_))};
     QueryTask task(make_corpus(), model, teacher, loss, query_options());
     const auto estimator = train::make_gradient_estimator(options_.training.gradient);
     systems::Context context = context_;
@@ -177,7 +179,7 @@ class VectorStages {
         {.system = "repconc", .name = name + " query", .config_toml = toml_, .config_hash = hash_},
         task,
         *estimator,
-        trainer_of(options_.query_stage),
+        training::trainer_of(options_.query_stage),
         context);
     retriever.scoring = std::make_shared<search::ProductQuantizer>(model->codebook->quantizer());
     retriever.queries = std::dynamic_pointer_cast<VectorEncoderImpl>(model->encoder.ptr());

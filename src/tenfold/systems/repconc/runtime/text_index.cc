@@ -11,8 +11,8 @@
 #include "tenfold/base/error.h"
 #include "tenfold/io/safetensors.h"
 #include "tenfold/search/index_bundle.h"
-#include "tenfold/systems/repconc/runtime/documents.h"
-#include "tenfold/systems/repconc/runtime/vocabulary.h"
+#include "tenfold/systems/retrieval/runtime/documents.h"
+#include "tenfold/systems/retrieval/runtime/vocabulary.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -130,7 +130,7 @@ void scale_blocks(const search::ProductQuantizer& quantizer, std::vector<float>&
 }  // namespace
 
 struct TextIndex::State {
-  std::shared_ptr<const Vocabulary> vocabulary;
+  std::shared_ptr<const retrieval::Vocabulary> vocabulary;
   std::optional<BagOfWords> encoder;
   search::BeirCorpus corpus;
   search::CodeIndex codes;
@@ -144,13 +144,13 @@ TextIndex::~TextIndex() = default;
 
 TextIndex TextIndex::open(const Path& folder) {
   const io::BundleReader bundle = io::BundleReader::open(folder);
-  std::shared_ptr<const Vocabulary> vocabulary = open_vocabulary(bundle);
+  std::shared_ptr<const retrieval::Vocabulary> vocabulary = retrieval::open_vocabulary(bundle);
   const io::SafetensorsReader tensors = bundle.open_tensors();
   std::optional<BagOfWords> encoder;
   if (tensors.contains("queries.word_weights")) encoder.emplace(tensors, vocabulary->size());
   auto state = std::make_unique<State>(State{.vocabulary = std::move(vocabulary),
                                              .encoder = std::move(encoder),
-                                             .corpus = read_documents(bundle),
+                                             .corpus = retrieval::read_documents(bundle),
                                              .codes = std::move(search::open_index_members(bundle).index),
                                              .unit_blocks = tensors.contains("unit_blocks")});
   const bool fits = state->corpus.ids.size() == state->codes.size() &&
@@ -192,7 +192,7 @@ std::vector<float> TextIndex::encode(std::string_view text) const {
                  .wanted = "a bag of words (encoder.kind = bag)",
                  .remedy = "search with the query's vector, or through tenfold serve"});
   }
-  std::vector<float> query = (*state_->encoder)(query_tokens(*state_->vocabulary, text));
+  std::vector<float> query = (*state_->encoder)(retrieval::query_tokens(*state_->vocabulary, text));
   if (state_->unit_blocks) scale_blocks(state_->codes.quantizer(), query);
   return query;
 }

@@ -22,7 +22,7 @@ struct FoundDocument {
 // Thread-safe. Codes stay in the pages of the file.
 class TextIndex {
  public:
-  // Throws Error(kFile): what io::BundleReader and search::open_index_members() throw, "repconc.vocabulary", "repconc.documents",
+  // Throws Error(kFile): what io::BundleReader and search::open_index_members() throw, "retrieval.vocabulary", "repconc.documents",
   // "repconc.weights".
   static TextIndex open(const Path& bundle);
   TextIndex(TextIndex&&) noexcept;
@@ -34,7 +34,7 @@ class TextIndex {
   std::size_t code_bytes() const;  // of a document
   bool encodes_texts() const;      // false: the encoder is no bag of words
 
-  // The vector of a query, [dimension()], length 1. Throws Error(kData): "repconc.empty_query", "repconc.unknown_words",
+  // The vector of a query, [dimension()], length 1. Throws Error(kData): "retrieval.empty_query", "retrieval.unknown_words",
   // "repconc.needs_libtorch" when encodes_texts() is false.
   std::vector<float> encode(std::string_view text) const;
 

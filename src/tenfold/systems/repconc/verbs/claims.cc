@@ -56,10 +56,10 @@ Value& once(std::map<Key, Value>& made, const Key& key, const Make& make) {
   return found != made.end() ? found->second : made.emplace(key, make()).first->second;
 }
 
-std::shared_ptr<const Corpus> corpus_of(const TrainOptions& options) {
-  static std::map<std::string, std::shared_ptr<const Corpus>> made;
+std::shared_ptr<const retrieval::Corpus> corpus_of(const TrainOptions& options) {
+  static std::map<std::string, std::shared_ptr<const retrieval::Corpus>> made;
   return once(made, options.data.path, [&] {
-    return std::make_shared<const Corpus>(options.data, options.vocabulary, options.encoder);
+    return std::make_shared<const retrieval::Corpus>(options.data, options.vocabulary, options.encoder);
   });
 }
 

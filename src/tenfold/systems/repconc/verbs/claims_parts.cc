@@ -47,7 +47,7 @@ void put_difference(const search::RankingScores& with,
   to["difference_high"] = difference.high;
 }
 
-torch::Tensor vectors_of(const Study& study, Encoder encoder) {
+torch::Tensor vectors_of(const Study& study, retrieval::Encoder encoder) {
   return encoder->encode(study.corpus().documents).contiguous();
 }
 

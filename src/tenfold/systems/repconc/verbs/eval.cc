@@ -43,13 +43,13 @@ struct EvalOptions {
 };
 
 // The data the model was trained on, or the folder of --queries.
-RetrievalData data_of(const EvalOptions& options, const io::BundleReader& bundle) {
-  DataOptions data = options_of(bundle).data;
+retrieval::RetrievalData data_of(const EvalOptions& options, const io::BundleReader& bundle) {
+  retrieval::DataOptions data = options_of(bundle).data;
   if (!options.queries.empty()) data.path = options.queries;
-  return load_retrieval_data(data);
+  return retrieval::load_retrieval_data(data);
 }
 
-const search::BeirSplit& split_of(const RetrievalData& data, const std::string& name) {
+const search::BeirSplit& split_of(const retrieval::RetrievalData& data, const std::string& name) {
   const auto found = data.splits.find(name);
   if (found != data.splits.end()) return found->second;
   std::vector<std::string> names;
@@ -62,7 +62,7 @@ const search::BeirSplit& split_of(const RetrievalData& data, const std::string& 
                .remedy = "name one of these with --split"});
 }
 
-EvaluationRequest request_of(const EvalOptions& options, RetrievalData data, std::uint64_t seed) {
+EvaluationRequest request_of(const EvalOptions& options, retrieval::RetrievalData data, std::uint64_t seed) {
   split_of(data, options.split);
   EvaluationRequest request;
   request.queries = labelled_queries(data, options.split);

@@ -5,13 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "tenfold/base/error.h"
-#include "tenfold/systems/repconc/demo_corpus.h"
 #include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/shards.h"
 #include "tenfold/systems/repconc/stages.h"
 #include "tenfold/systems/repconc/vector_retriever.h"
 #include "tenfold/systems/repconc/verbs/vector_verbs.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
+#include "tenfold/systems/retrieval/demo_corpus.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -39,7 +39,7 @@ struct IndexOptions {
 
 search::BeirCorpus corpus_of(const IndexOptions& options, const io::BundleReader& bundle) {
   const std::string path = options.corpus.empty() ? options_of(bundle).data.path : options.corpus;
-  return path.empty() ? make_demo_corpus().corpus : search::read_beir_corpus(path);
+  return path.empty() ? retrieval::make_demo_corpus().corpus : search::read_beir_corpus(path);
 }
 
 systems::Outcome run_index(const IndexOptions& options, systems::Context& context) {

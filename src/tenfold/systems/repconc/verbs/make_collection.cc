@@ -8,8 +8,8 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/strings.h"
-#include "tenfold/systems/repconc/collections.h"
 #include "tenfold/systems/repconc/verbs/verbs.h"
+#include "tenfold/systems/retrieval/collections.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -42,7 +42,7 @@ Error no_source(const std::string& what, const std::string& seen, const std::str
                {.what = what, .seen = seen, .wanted = "files of Debian, or --source", .remedy = remedy});
 }
 
-MadeCollection wordnet_from(const Path& folder) {
+retrieval::MadeCollection wordnet_from(const Path& folder) {
   std::map<std::string, std::string> files;
   for (const char* name : {"data.adj", "data.adv", "data.noun", "data.verb"}) {
     if (!path_exists(folder / name))
@@ -50,12 +50,12 @@ MadeCollection wordnet_from(const Path& folder) {
           "WordNet is not installed", "no " + (folder / name).string(), "apt-get install wordnet-base");
     files[(folder / name).string()] = read_text_file(folder / name);
   }
-  return parse_wordnet(files);
+  return retrieval::parse_wordnet(files);
 }
 
 // Translation-en files hold synopsis and long description. They are only read where apt keeps them as plain text.
-MadeCollection packages_from(const std::string& source) {
-  if (!source.empty()) return parse_packages(read_text_file(source));
+retrieval::MadeCollection packages_from(const std::string& source) {
+  if (!source.empty()) return retrieval::parse_packages(read_text_file(source));
   std::string text;
   std::error_code none;
   std::vector<Path> files;
@@ -69,7 +69,7 @@ MadeCollection packages_from(const std::string& source) {
         fmt::format("no *_i18n_Translation-en in {}", kAptLists),
         "apt-get update -o Acquire::Languages=en -o Acquire::GzipIndexes=false, or unpack a compressed one "
         "with /usr/lib/apt/apt-helper cat-file and name it with --source");
-  return parse_packages(text);
+  return retrieval::parse_packages(text);
 }
 
 systems::Outcome run_make_collection(const MakeCollectionOptions& options, systems::Context& context) {
@@ -80,11 +80,11 @@ systems::Outcome run_make_collection(const MakeCollectionOptions& options, syste
                  .wanted = "a folder",
                  .remedy = "add --out DIR"});
   }
-  const MadeCollection collection =
+  const retrieval::MadeCollection collection =
       options.kind == "wordnet"
           ? wordnet_from(options.source.empty() ? Path(kWordnetFolder) : Path(options.source))
           : packages_from(options.source);
-  write_collection(*context.files, context.out, collection);
+  retrieval::write_collection(*context.files, context.out, collection);
   std::map<std::string, std::size_t> splits;
   for (const auto& query : collection.queries) ++splits[query.split];
   return systems::make_outcome(
