@@ -117,7 +117,7 @@ void DecoderSession::begin(std::span<const QueryMemory> queries, std::size_t row
   grow(queries_, rows * inner);
   grow(attended_, rows * inner);
   grow(inner_, rows * 2 * stack.largest_feed_forward());
-  grow(scores_, std::max(rows * longest, padded_to_16(decoder_.positions_)));
+  grow(scores_, std::max(rows * longest, stack.heads * padded_to_16(decoder_.positions_)));
   grow(logits_, rows * decoder_.head_.padded_outputs());
   cache_.resize(layers);
   used_ = 0;
