@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "tenfold/base/error.h"
 
@@ -19,6 +20,16 @@ std::vector<char*> exec_pointers(std::vector<std::string>& texts) {
 
 int exit_code_of(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+std::optional<double> process_memory(std::string_view figure) {
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;) {
+    double kilobytes = 0.0;
+    if (word.size() == figure.size() + 1 && word.starts_with(figure) && file >> kilobytes)
+      return kilobytes * 1024.0;
+  }
+  return std::nullopt;
 }
 
 void throw_no_child(std::string_view what, int error) {

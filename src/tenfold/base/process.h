@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The pieces of starting child processes that several layers share.
+// The pieces of starting child processes that several layers share, and what the system says of this one.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@ std::vector<char*> exec_pointers(std::vector<std::string>& texts);
 
 // From the status of waitpid(): the exit code, or 128 + signal.
 int exit_code_of(int wait_status);
+
+// Bytes by a figure of /proc/self/status: "VmRSS", "VmHWM", "RssAnon", "RssFile". Nothing where the system does not say.
+std::optional<double> process_memory(std::string_view figure);
 
 // Throws Error(kResource, "process.no_child") for a child that cannot be started; `error` is an errno.
 [[noreturn]] void throw_no_child(std::string_view what, int error);

@@ -24,7 +24,8 @@ void scan8(const std::uint8_t* blocks,
            std::size_t block_count,
            std::size_t codes,
            const std::uint8_t* tables,
-           std::uint16_t* sums) {
+           std::uint16_t* sums,
+           std::ptrdiff_t /*ahead*/) {
   adc_scan8_plain(blocks, block_count, codes, tables, sums);
 }
 
@@ -32,7 +33,8 @@ void scan4(const std::uint8_t* blocks,
            std::size_t block_count,
            std::size_t codes,
            const std::uint8_t* tables,
-           std::uint16_t* sums) {
+           std::uint16_t* sums,
+           std::ptrdiff_t /*ahead*/) {
   adc_scan4_plain(blocks, block_count, codes, tables, sums);
 }
 
@@ -83,7 +85,6 @@ std::int32_t dot_bytes(const std::int8_t* a, const std::int8_t* b, std::size_t c
 constexpr hn::CappedTag<std::uint8_t, 64> kBytes;
 constexpr hn::Repartition<std::uint16_t, decltype(kBytes)> kWords;
 constexpr std::size_t kVector = HWY_MIN(HWY_LANES(std::uint8_t), 64);
-constexpr std::size_t kAhead = 4096;  // bytes to fetch early
 using Bytes = hn::Vec<decltype(kBytes)>;
 using Words = hn::Vec<decltype(kWords)>;
 
@@ -152,7 +153,8 @@ template <std::size_t kBlocks>
 HWY_INLINE void scan8_blocks(const std::uint8_t* HWY_RESTRICT blocks,
                              std::size_t codes,
                              const std::uint8_t* HWY_RESTRICT tables,
-                             std::uint16_t* HWY_RESTRICT sums) {
+                             std::uint16_t* HWY_RESTRICT sums,
+                             std::ptrdiff_t ahead) {
   constexpr std::size_t kParts = kAdc8Rows / kVector, kAll = kBlocks * kParts;
   PairSums total[kAll];
   for (PairSums& pairs : total) pairs = {hn::Zero(kWords), hn::Zero(kWords)};
@@ -161,7 +163,7 @@ HWY_INLINE void scan8_blocks(const std::uint8_t* HWY_RESTRICT blocks,
     for (std::size_t i = 0; i < kAll; ++i) {
       const std::uint8_t* from =
           blocks + i / kParts * adc8_block_bytes(codes) + m * kAdc8Rows + i % kParts * kVector;
-      hwy::Prefetch(from + kAhead);
+      hwy::Prefetch(from + ahead);
       split[i].split(hn::LoadU(kBytes, from));
     }
     Bytes values[kAll];
@@ -179,13 +181,15 @@ void scan8_any(const std::uint8_t* HWY_RESTRICT blocks,
                std::size_t block_count,
                std::size_t codes,
                const std::uint8_t* HWY_RESTRICT tables,
-               std::uint16_t* HWY_RESTRICT sums) {
+               std::uint16_t* HWY_RESTRICT sums,
+               std::ptrdiff_t ahead) {
   constexpr std::size_t kBlocks = kVector == 64 ? 2 : 1;  // as many as the registers hold
   const std::size_t bytes = adc8_block_bytes(codes);
   std::size_t b = 0;
   for (; b + kBlocks <= block_count; b += kBlocks)
-    scan8_blocks<kBlocks>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows);
-  for (; b < block_count; ++b) scan8_blocks<1>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows);
+    scan8_blocks<kBlocks>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows, ahead);
+  for (; b < block_count; ++b)
+    scan8_blocks<1>(blocks + b * bytes, codes, tables, sums + b * kAdc8Rows, ahead);
 }
 #else
 // With short vectors a load a code is as good as anything.
@@ -193,7 +197,8 @@ void scan8_any(const std::uint8_t* HWY_RESTRICT blocks,
                std::size_t block_count,
                std::size_t codes,
                const std::uint8_t* HWY_RESTRICT tables,
-               std::uint16_t* HWY_RESTRICT sums) {
+               std::uint16_t* HWY_RESTRICT sums,
+               std::ptrdiff_t /*ahead*/) {
   for (std::size_t b = 0; b < block_count; ++b, blocks += adc8_block_bytes(codes), sums += kAdc8Rows) {
     for (std::size_t r = 0; r < 32; r += 4) {
       std::uint32_t low[4] = {}, high[4] = {};
@@ -218,11 +223,12 @@ void scan8(const std::uint8_t* HWY_RESTRICT blocks,
            std::size_t block_count,
            std::size_t codes,
            const std::uint8_t* HWY_RESTRICT tables,
-           std::uint16_t* HWY_RESTRICT sums) {
+           std::uint16_t* HWY_RESTRICT sums,
+           std::ptrdiff_t ahead) {
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-  if (adc_detail::has_vbmi()) return adc_detail::scan8_vbmi(blocks, block_count, codes, tables, sums);
+  if (adc_detail::has_vbmi()) return adc_detail::scan8_vbmi(blocks, block_count, codes, tables, sums, ahead);
 #endif
-  scan8_any(blocks, block_count, codes, tables, sums);
+  scan8_any(blocks, block_count, codes, tables, sums, ahead);
 }
 
 // Adds the parts of 128 bits of one vector, which hold the same rows for different codes.
@@ -239,13 +245,14 @@ void scan4(const std::uint8_t* HWY_RESTRICT blocks,
            std::size_t block_count,
            std::size_t codes,
            const std::uint8_t* HWY_RESTRICT tables,
-           std::uint16_t* HWY_RESTRICT sums) {
+           std::uint16_t* HWY_RESTRICT sums,
+           std::ptrdiff_t ahead) {
   const Bytes nibble = hn::Set(kBytes, 15);
   const std::size_t block_bytes = adc4_block_bytes(codes);
   for (std::size_t b = 0; b < block_count; ++b, blocks += block_bytes, sums += kAdc4Rows) {
     PairSums low{hn::Zero(kWords), hn::Zero(kWords)}, high = low;
     for (std::size_t i = 0; i < block_bytes; i += kVector) {
-      hwy::Prefetch(blocks + i + kAhead);
+      hwy::Prefetch(blocks + i + ahead);
       const Bytes code = hn::LoadU(kBytes, blocks + i);
       const Bytes table = hn::LoadU(kBytes, tables + i);
       low.add(hn::TableLookupBytes(table, hn::And(code, nibble)));
@@ -422,14 +429,23 @@ HWY_EXPORT(mask_words);
 HWY_EXPORT(table_bytes);
 HWY_EXPORT(dot_bytes);
 HWY_EXPORT(adc_target_name);
+
+// From each code to what is fetched while it is looked up.
+std::ptrdiff_t distance(const std::uint8_t* blocks, const std::uint8_t* ahead) {
+  constexpr std::ptrdiff_t kAhead = 4096;
+  if (ahead == nullptr) return kAhead;
+  return static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(ahead) -
+                                     reinterpret_cast<std::uintptr_t>(blocks));
+}
 }  // namespace
 
 void adc_scan8(const std::uint8_t* blocks,
                std::size_t block_count,
                std::size_t codes,
                const std::uint8_t* tables,
-               std::uint16_t* sums) {
-  HWY_DYNAMIC_DISPATCH(scan8)(blocks, block_count, codes, tables, sums);
+               std::uint16_t* sums,
+               const std::uint8_t* ahead) {
+  HWY_DYNAMIC_DISPATCH(scan8)(blocks, block_count, codes, tables, sums, distance(blocks, ahead));
 }
 
 void adc_scan8_plain(const std::uint8_t* blocks,
@@ -451,8 +467,9 @@ void adc_scan4(const std::uint8_t* blocks,
                std::size_t block_count,
                std::size_t codes,
                const std::uint8_t* tables,
-               std::uint16_t* sums) {
-  HWY_DYNAMIC_DISPATCH(scan4)(blocks, block_count, codes, tables, sums);
+               std::uint16_t* sums,
+               const std::uint8_t* ahead) {
+  HWY_DYNAMIC_DISPATCH(scan4)(blocks, block_count, codes, tables, sums, distance(blocks, ahead));
 }
 
 void adc_scan4_plain(const std::uint8_t* blocks,

@@ -36,12 +36,14 @@ constexpr std::size_t adc4_byte(std::size_t row) {
   return 2 * (row % 8) + (row / 8) % 2;
 }
 
-// sums[64 b + r] = sum over m of tables[256 m + code]. tables: [codes, 256].
+// sums[64 b + r] = sum over m of tables[256 m + code]. tables: [codes, 256]. `ahead`: what will be scanned next, fetched into the cache
+// meanwhile, as many bytes as the blocks have; null: what lies a little behind each code.
 void adc_scan8(const std::uint8_t* blocks,
                std::size_t block_count,
                std::size_t codes,
                const std::uint8_t* tables,
-               std::uint16_t* sums);
+               std::uint16_t* sums,
+               const std::uint8_t* ahead = nullptr);
 void adc_scan8_plain(const std::uint8_t* blocks,
                      std::size_t block_count,
                      std::size_t codes,
@@ -53,7 +55,8 @@ void adc_scan4(const std::uint8_t* blocks,
                std::size_t block_count,
                std::size_t codes,
                const std::uint8_t* tables,
-               std::uint16_t* sums);
+               std::uint16_t* sums,
+               const std::uint8_t* ahead = nullptr);
 void adc_scan4_plain(const std::uint8_t* blocks,
                      std::size_t block_count,
                      std::size_t codes,

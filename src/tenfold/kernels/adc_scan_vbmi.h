@@ -13,10 +13,12 @@ bool has_vbmi();
 // has_vbmi() is false while `hidden`, so that a test reaches what processors without it run. Not beside a scan.
 void hide_vbmi(bool hidden);
 
+// As adc_scan8(); what lies `ahead` bytes behind each code is fetched into the cache.
 void scan8_vbmi(const std::uint8_t* blocks,
                 std::size_t block_count,
                 std::size_t codes,
                 const std::uint8_t* tables,
-                std::uint16_t* sums);
+                std::uint16_t* sums,
+                std::ptrdiff_t ahead);
 
 }  // namespace tenfold::kernels::adc_detail

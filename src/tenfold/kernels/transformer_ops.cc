@@ -74,9 +74,14 @@ void gated_gelu_rows(FloatRows x, Extent extent) {
 // Numbers [j, j + lanes) of x, `other` behind the end.
 HWY_INLINE V load_or(const float* x, std::size_t j, std::size_t count, float other) {
   if (j + kLanes <= count) return hn::LoadU(kD, x + j);
+#if HWY_TARGET <= HWY_AVX2  // its masked loads touch nothing else
+  const auto mask = hn::FirstN(kD, count - j);
+  return hn::IfThenElse(mask, hn::MaskedLoad(mask, kD, x + j), hn::Set(kD, other));
+#else
   HWY_ALIGN float part[kLanes];
   for (std::size_t k = 0; k < kLanes; ++k) part[k] = j + k < count ? x[j + k] : other;
   return hn::Load(kD, part);
+#endif
 }
 
 // exp(x - largest); 0 for -infinity.

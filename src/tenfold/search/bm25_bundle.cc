@@ -92,7 +92,10 @@ void add_words_member(io::BundleWriter& bundle, const Bm25Index& index) {
 }
 
 Bm25Index open_words_member(const io::BundleReader& bundle) {
-  const io::SafetensorsReader tensors = bundle.open_tensors(kMember);
+  return read_words(bundle.open_tensors(kMember));
+}
+
+Bm25Index read_words(const io::SafetensorsReader& tensors) {
   const auto metadata = tensors.metadata();
   const Bm25Options options{.k1 = number_field(metadata, "k1"),
                             .b = number_field(metadata, "b"),

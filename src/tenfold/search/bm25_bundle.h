@@ -14,5 +14,7 @@ void add_words_member(io::BundleWriter& bundle, const Bm25Index& index);
 // "words.field" (metadata missing or of another kind), "words.shape" (tensors that do not fit together); Error(kData) as the constructor of
 // Bm25Index from its parts.
 Bm25Index open_words_member(const io::BundleReader& bundle);
+// The same from what the member holds.
+Bm25Index read_words(const io::SafetensorsReader& tensors);
 
 }  // namespace tenfold::search

@@ -21,6 +21,8 @@ namespace {
 
 constexpr std::size_t kGroup = 8;           // queries that share the blocks in the cache
 constexpr std::size_t kLinkedLists = 8192;  // lists from which a graph of their centroids pays
+constexpr std::size_t kSharing = 64;        // queries that share lists in the cache
+constexpr std::size_t kFirst = 8;           // lists that a query looks into before it shares
 constexpr std::size_t kPieceRows = 1024;    // rows of a store that they scan in turn
 
 [[noreturn]] void fail_lists(std::string what, std::string seen, std::string wanted) {
@@ -56,6 +58,27 @@ void check_numbers(const CodeIndex::Parts& parts) {
   if (seen.count() != parts.size)
     fail_lists(
         "a row is in no list", fmt::format("{} rows in lists", seen.count()), fmt::format("{}", parts.size));
+}
+
+struct Visit {
+  std::uint32_t list, query;
+};
+
+// The lists of each query beyond its first kFirst ones, in the order of the lists.
+void add_by_list(const std::vector<std::vector<std::uint32_t>>& lists_of,
+                 std::size_t lists,
+                 std::vector<Visit>& visits) {
+  const std::size_t first = visits.size();
+  std::vector<std::size_t> ends(lists + 1, 0);
+  const auto for_each = [&](const auto& visit) {
+    for (std::uint32_t q = 0; q < lists_of.size(); ++q) {
+      for (std::size_t i = kFirst; i < lists_of[q].size(); ++i) visit(lists_of[q][i], q);
+    }
+  };
+  for_each([&](std::uint32_t list, std::uint32_t) { ++ends[list + 1]; });
+  std::partial_sum(ends.begin(), ends.end(), ends.begin());
+  visits.resize(first + ends.back());
+  for_each([&](std::uint32_t list, std::uint32_t q) { visits[first + ends[list]++] = {list, q}; });
 }
 
 }  // namespace
@@ -325,28 +348,52 @@ std::vector<std::vector<std::uint32_t>> CodeIndex::nearest_lists(const Vectors& 
 }
 
 std::vector<Hits> CodeIndex::search_lists(const Vectors& queries, const SearchRequest& request) const {
-  const std::size_t probes = request.probes == 0 ? default_probes() : request.probes,
-                    table_size = quantizer_.blocks() * quantizer_.codewords();
+  const auto threads = static_cast<std::size_t>(thread_count());
+  const std::size_t group = std::clamp((queries.rows + threads - 1) / threads, kGroup, kSharing);
   std::vector<Hits> results(queries.rows);
-  parallel_for(queries.rows, kGroup, [&](std::size_t begin, std::size_t end) {
-    const std::vector<float> rotated = quantizer_.rotate(queries.slice(begin, end - begin));
-    const Vectors turned = as_vectors(rotated, dimension());
-    const std::vector<float> floats = quantizer_.tables_of_rotated(turned);
-    const auto lists_of = nearest_lists(turned, probes);
-    for (std::size_t q = begin; q < end; ++q) {
-      const auto table = std::span(floats).subspan((q - begin) * table_size, table_size);
-      const QueryTables tables(table, quantizer_.codewords());
-      TopK best(std::min(request.k, size()));
-      const auto& nearest = lists_of[q - begin];
-      for (std::size_t i = 0; i < nearest.size(); ++i) {
-        if (i + 1 < nearest.size()) parts_.stores[nearest[i + 1]].prefetch();
-        const CodeStore& store = parts_.stores[nearest[i]];
-        store.scan(tables, filter(nearest[i], request.allowed), 0, store.block_count(), best);
-      }
-      results[q] = best.take();
-    }
+  parallel_for(queries.rows, group, [&](std::size_t begin, std::size_t end) {
+    search_lists_of(
+        queries.slice(begin, end - begin), request, std::span(results).subspan(begin, end - begin));
   });
   return results;
+}
+
+// Each query first looks into the lists nearest to it, so that it knows what a row must reach; the other lists are then visited one after
+// the other, by all queries that look into them while their codes are in the cache.
+void CodeIndex::search_lists_of(const Vectors& queries,
+                                const SearchRequest& request,
+                                std::span<Hits> results) const {
+  const std::size_t probes = request.probes == 0 ? default_probes() : request.probes,
+                    table_size = quantizer_.blocks() * quantizer_.codewords();
+  const std::vector<float> rotated = quantizer_.rotate(queries);
+  const Vectors turned = as_vectors(rotated, dimension());
+  const std::vector<float> floats = quantizer_.tables_of_rotated(turned);
+  const auto nearest = nearest_lists(turned, probes);
+  std::vector<Visit> visits;
+  for (std::uint32_t q = 0; q < queries.rows; ++q) {
+    for (std::size_t i = 0; i < std::min(kFirst, nearest[q].size()); ++i)
+      visits.push_back({nearest[q][i], q});
+  }
+  add_by_list(nearest, lists(), visits);
+  std::vector<QueryTables> tables;
+  std::vector<TopK> best(queries.rows, TopK(std::min(request.k, size())));
+  for (std::size_t q = 0; q < queries.rows; ++q)
+    tables.emplace_back(std::span(floats).subspan(q * table_size, table_size), quantizer_.codewords());
+  for (std::size_t i = 0; i < visits.size(); ++i) {
+    const auto [list, query] = visits[i];
+    if (i + 2 < visits.size()) {
+      __builtin_prefetch(&parts_.stores[visits[i + 2].list]);
+      __builtin_prefetch(&parts_.numbers[visits[i + 2].list]);
+    }
+    const CodeStore* next = i + 1 < visits.size() ? &parts_.stores[visits[i + 1].list] : nullptr;
+    parts_.stores[list].scan(tables[query],
+                             filter(list, request.allowed),
+                             0,
+                             parts_.stores[list].block_count(),
+                             best[query],
+                             next);
+  }
+  for (std::size_t q = 0; q < queries.rows; ++q) results[q] = best[q].take();
 }
 
 std::vector<Hits> CodeIndex::range_checked(const Vectors& queries, float least, const Bitmap* allowed) const {

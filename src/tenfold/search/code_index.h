@@ -72,6 +72,7 @@ class CodeIndex final : public VectorIndex {
   void keep_only(std::span<const std::uint32_t> rows) override;
   std::vector<Hits> search_all(const Vectors& queries, const SearchRequest& request) const;
   std::vector<Hits> search_lists(const Vectors& queries, const SearchRequest& request) const;
+  void search_lists_of(const Vectors& queries, const SearchRequest& request, std::span<Hits> results) const;
   std::vector<std::vector<std::uint32_t>> nearest_lists(const Vectors& rotated, std::size_t probes) const;
   void add_bytes(std::span<const std::uint8_t> bytes, const Vectors& rotated);
   ScanFilter filter(std::size_t list, const Bitmap* allowed) const;

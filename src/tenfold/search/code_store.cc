@@ -45,6 +45,7 @@ std::uint16_t QueryTables::least_sum(float score) const {
   const double slack = 1.0 + static_cast<double>(codes()) * 1.001;
   const double least =
       std::floor((static_cast<double>(score) - base_) / step_ - slack - std::abs(base_) / step_ * 1e-6);
+  if (std::isnan(least)) return 0;  // tables so large that their sums overflow: every row is scored
   return static_cast<std::uint16_t>(std::clamp(least, 0.0, 65535.0));
 }
 
@@ -164,56 +165,57 @@ bool CodeStore::may_skip(const ScanFilter& filter, std::size_t block) const {
 }
 
 std::span<const std::uint16_t> CodeStore::sums(const QueryTables& tables,
-                                               std::size_t first,
-                                               std::size_t last,
+                                               const Chunk& chunk,
                                                std::span<std::uint16_t> room) const {
-  const std::uint8_t* from = blocks().data() + first * bytes_of_block();
+  const std::uint8_t* from = blocks().data() + chunk.first * bytes_of_block();
   const auto scan_blocks = bits_ == 8 ? kernels::adc_scan8 : kernels::adc_scan4;
-  scan_blocks(from, last - first, codes_, tables.bytes(), room.data());
-  return room.first(std::min((last - first) * block_rows(), rows_ - first * block_rows()));
+  const std::size_t count = chunk.last - chunk.first;
+  scan_blocks(from, count, codes_, tables.bytes(), room.data(), chunk.ahead);
+  return room.first(std::min(count * block_rows(), rows_ - chunk.first * block_rows()));
+}
+
+// The same place in the next store, or as near to its end as a chunk goes.
+const std::uint8_t* CodeStore::ahead_of(std::size_t first, std::size_t last, const CodeStore* next) const {
+  if (next == nullptr || next->rows_ == 0) return nullptr;
+  const std::size_t longest = next->blocks().size(), length = (last - first) * bytes_of_block();
+  const std::size_t at = std::min(first * bytes_of_block(), longest - std::min(longest, length));
+  return next->blocks().data() + at;
 }
 
 std::size_t CodeStore::candidates(const QueryTables& tables,
-                                  std::size_t first,
-                                  std::size_t last,
+                                  const Chunk& chunk,
                                   std::uint16_t least,
                                   std::uint32_t* found) const {
   alignas(64) std::array<std::uint16_t, kChunkRows + kMaxBlock> room;
-  return kernels::select_at_least(sums(tables, first, last, room), least, found);
+  return kernels::select_at_least(sums(tables, chunk, room), least, found);
 }
 
 // Rows that a filter excludes are masked out before they are looked at: a filter that lets few through makes the threshold low, and most
 // of what reaches it is excluded.
 std::size_t CodeStore::candidates_of(const QueryTables& tables,
                                      const ScanFilter& filter,
-                                     std::size_t first,
-                                     std::size_t last,
+                                     const Chunk& chunk,
                                      std::uint16_t least,
                                      std::uint32_t* found) const {
   alignas(64) std::array<std::uint16_t, kChunkRows + kMaxBlock> room;
   std::array<std::uint64_t, (kChunkRows + kMaxBlock) / 64 + 1> masks;
-  const auto values = sums(tables, first, last, room);
+  const auto values = sums(tables, chunk, room);
   kernels::mask_at_least(values, least, masks.data());
   std::size_t count = 0;
   for (std::size_t i = 0; i < values.size(); i += 64) {
-    std::uint64_t bits = masks[i / 64] & filter.bits_from(first * block_rows() + i);
+    std::uint64_t bits = masks[i / 64] & filter.bits_from(chunk.first * block_rows() + i);
     for (; bits != 0; bits &= bits - 1)
       found[count++] = static_cast<std::uint32_t>(i) + static_cast<std::uint32_t>(std::countr_zero(bits));
   }
   return count;
 }
 
-void CodeStore::prefetch() const {
-  constexpr std::size_t kMost = 16384, kLine = 64;
-  const std::span<const std::uint8_t> bytes = blocks();
-  for (std::size_t i = 0; i < std::min(bytes.size(), kMost); i += kLine) __builtin_prefetch(&bytes[i], 0, 2);
-}
-
 void CodeStore::scan(const QueryTables& tables,
                      const ScanFilter& filter,
                      std::size_t first,
                      std::size_t last,
-                     TopK& best) const {
+                     TopK& best,
+                     const CodeStore* next) const {
   const bool filtered = filter.allowed != nullptr || filter.removed != nullptr;
   const std::size_t longest = kChunkRows / block_rows();
   std::array<std::uint32_t, kChunkRows + kMaxBlock> places;
@@ -225,9 +227,10 @@ void CodeStore::scan(const QueryTables& tables,
     std::size_t end = block + 1;
     while (end < last && end - block < longest && !(filtered && may_skip(filter, end))) ++end;
     const std::uint16_t least = tables.least_sum(best.threshold());
+    const Chunk chunk{block, end, ahead_of(block, end, next)};
     const std::size_t count = filtered && filter.numbers.empty()
-                                  ? candidates_of(tables, filter, block, end, least, places.data())
-                                  : candidates(tables, block, end, least, places.data());
+                                  ? candidates_of(tables, filter, chunk, least, places.data())
+                                  : candidates(tables, chunk, least, places.data());
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = block * block_rows() + places[i];
       const std::uint32_t number = filter.number(row);

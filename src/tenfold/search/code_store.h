@@ -79,14 +79,13 @@ class CodeStore {
 
   float score(const QueryTables& tables, std::size_t row) const;
   // Adds all rows in blocks [first, last) that can be among the best of `best`. A block without an allowed row costs nothing when the
-  // numbers are the store's own.
+  // numbers are the store's own. `next`: the store to be scanned after the whole of this one, whose codes are fetched meanwhile.
   void scan(const QueryTables& tables,
             const ScanFilter& filter,
             std::size_t first,
             std::size_t last,
-            TopK& best) const;
-  // Asks for the first blocks, which a scan that comes soon will need.
-  void prefetch() const;
+            TopK& best,
+            const CodeStore* next = nullptr) const;
   // Calls found(number, score) for every row that scores at least `least`, in blocks [first, last).
   template <typename Found>
   void scan_range(const QueryTables& tables, const ScanFilter& filter, float least, const Found& found) const;
@@ -98,21 +97,24 @@ class CodeStore {
   std::size_t bytes_of_block() const;
   void put(std::size_t row, std::span<const std::uint8_t> codes);
   bool may_skip(const ScanFilter& filter, std::size_t block) const;
-  // 16-bit sums of the rows in blocks [first, last), at most kChunkRows and a block; `room` is for whole blocks.
+  // Some blocks, at most kChunkRows and a block, and the memory to fetch while they are scanned (null: what follows them).
+  struct Chunk {
+    std::size_t first = 0, last = 0;
+    const std::uint8_t* ahead = nullptr;
+  };
+  const std::uint8_t* ahead_of(std::size_t first, std::size_t last, const CodeStore* next) const;
+  // 16-bit sums of the rows of a chunk; `room` is for whole blocks.
   std::span<const std::uint16_t> sums(const QueryTables& tables,
-                                      std::size_t first,
-                                      std::size_t last,
+                                      const Chunk& chunk,
                                       std::span<std::uint16_t> room) const;
-  // Places in those blocks of the sums that reach `least`; candidates_of(): of rows that pass a filter by their own numbers.
+  // Places in the chunk of the sums that reach `least`; candidates_of(): of rows that pass a filter by their own numbers.
   std::size_t candidates(const QueryTables& tables,
-                         std::size_t first,
-                         std::size_t last,
+                         const Chunk& chunk,
                          std::uint16_t least,
                          std::uint32_t* found) const;
   std::size_t candidates_of(const QueryTables& tables,
                             const ScanFilter& filter,
-                            std::size_t first,
-                            std::size_t last,
+                            const Chunk& chunk,
                             std::uint16_t least,
                             std::uint32_t* found) const;
 
@@ -136,7 +138,7 @@ void CodeStore::scan_range(const QueryTables& tables,
   const std::size_t step = kChunkRows / block_rows();
   for (std::size_t block = 0; block < block_count(); block += step) {
     const std::size_t last = std::min(block + step, block_count());
-    const std::size_t count = candidates(tables, block, last, bound, places.data());
+    const std::size_t count = candidates(tables, {block, last}, bound, places.data());
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t row = block * block_rows() + places[i];
       const std::uint32_t number = filter.number(row);

@@ -211,7 +211,7 @@ Hits NeighborGraph::walk(const GraphQuery& query,
   std::vector<std::uint32_t> fresh(capacity(layer));
   std::vector<float> scores(fresh.size());
   const auto meet = [&](Hit hit) {
-    if (best.size() == wanted && !better(hit, best.front())) return;
+    if (std::isnan(hit.score) || (best.size() == wanted && !better(hit, best.front()))) return;
     open.push_back(hit);
     std::push_heap(open.begin(), open.end(), worse);
     if (!filter.accepts(hit.row)) return;

@@ -140,7 +140,7 @@ ProductQuantizer read_quantizer(const io::SafetensorsReader& tensors,
 // The part of `bytes` that holds the blocks of each list, in order; the parts cover it.
 std::vector<CodeStore> read_stores(const ProductQuantizer& pq,
                                    std::span<const std::uint64_t> rows,
-                                   io::InputFile::Mapping codes) {
+                                   const io::InputFile::Mapping& codes) {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(codes.bytes.data());
   std::size_t at = 0;
   std::vector<CodeStore> stores;
@@ -246,11 +246,13 @@ std::optional<CodeCounts> read_training_counts(const io::BundleReader& bundle) {
 }
 
 GraphIndex open_graph_members(const io::BundleReader& bundle) {
-  const io::SafetensorsReader tensors = bundle.open_tensors(kTensors);
+  return parse_graph_index(bundle.open_tensors(kTensors), bundle.open_member(kCodes).map());
+}
+
+GraphIndex parse_graph_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes) {
   check_kind(tensors, true);
   const auto metadata = tensors.metadata();
   ProductQuantizer pq = read_quantizer(tensors, metadata);
-  const io::InputFile::Mapping codes = bundle.open_member(kCodes).map();
   GraphIndex::Parts parts{
       .codes = {reinterpret_cast<const std::uint8_t*>(codes.bytes.data()), codes.bytes.size()},
       .keep = codes.keep,
@@ -266,14 +268,17 @@ GraphIndex open_graph_members(const io::BundleReader& bundle) {
 }
 
 IndexMembers open_index_members(const io::BundleReader& bundle) {
-  const io::SafetensorsReader tensors = bundle.open_tensors(kTensors);
+  return parse_index(bundle.open_tensors(kTensors), bundle.open_member(kCodes).map());
+}
+
+IndexMembers parse_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes) {
   check_kind(tensors, false);
   const auto metadata = tensors.metadata();
   ProductQuantizer pq = read_quantizer(tensors, metadata);
   CodeIndex::Parts parts{.coarse = optional_floats(tensors, "coarse"),
                          .size = field(metadata, "rows", 0xFFFFFFFEu)};
   const auto rows = tensors.read_as<std::uint64_t>("list_rows");
-  parts.stores = read_stores(pq, rows, bundle.open_member(kCodes).map());
+  parts.stores = read_stores(pq, rows, codes);
   if (std::accumulate(rows.begin(), rows.end(), std::uint64_t{0}) < parts.size) {
     fail("shape",
          "the lists have fewer rows than the index",

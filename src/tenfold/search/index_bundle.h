@@ -36,6 +36,9 @@ struct IndexMembers {
 // constructors of ProductQuantizer, CodeIndex, NeighborGraph and GraphIndex.
 IndexMembers open_index_members(const io::BundleReader& bundle);
 GraphIndex open_graph_members(const io::BundleReader& bundle);
+// The same from what the members index.safetensors and index.codes hold.
+IndexMembers parse_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes);
+GraphIndex parse_graph_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes);
 // Which of the two to call. Throws Error(kFile) as they do.
 bool holds_graph_index(const io::BundleReader& bundle);
 // Nothing when the index was written without. Throws Error(kFile) as they do; DriftMonitor checks the counts.

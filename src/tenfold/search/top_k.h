@@ -12,7 +12,7 @@
 
 namespace tenfold::search {
 
-// Ties go to the lower row whatever the order of the hits. Not thread-safe; merge() joins two.
+// Ties go to the lower row whatever the order of the hits. A score that is no number is not a hit. Not thread-safe; merge() joins two.
 class TopK {
  public:
   explicit TopK(std::size_t k) : k_(k) { hits_.reserve(2 * std::min<std::size_t>(k, 4096)); }
@@ -21,7 +21,7 @@ class TopK {
   float threshold() const { return threshold_; }
 
   void add(Hit hit) {
-    if (hit.score < threshold_ || k_ == 0) return;
+    if (!(hit.score >= threshold_) || k_ == 0) return;
     hits_.push_back(hit);
     if (hits_.size() >= 2 * k_ + 16) cut();
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -158,6 +159,26 @@ TEST_F(Indexes, AllListsGiveWhatAnIndexWithoutListsGives) {
       same += static_cast<std::size_t>(std::count(all[q].begin(), all[q].end(), hit));
   }
   EXPECT_GT(same, kQueries * 10 / 2);
+}
+
+TEST_F(Indexes, QueriesThatShareListsFindWhatEachFindsAlone) {
+  const std::vector<float> many = skewed_vectors(70, kDimension, 3);  // more than a group
+  const Vectors queries = as_vectors(many, kDimension);
+  Bitmap allowed(rows_.rows);
+  for (std::size_t row = 0; row < rows_.rows; row += 3) allowed.set(row);
+  for (const std::size_t bits : {4u, 8u}) {
+    CodeIndex index(quantizer(bits), train_coarse(quantizer(bits), rows_, 24, 1));
+    index.add(rows_);
+    for (const SearchRequest& request : {SearchRequest{.k = 5, .probes = 3},
+                                         SearchRequest{.k = 5, .probes = 15},
+                                         SearchRequest{.k = 40, .allowed = &allowed, .probes = 24}}) {
+      const auto together = index.search(queries, request);
+      for (std::size_t q = 0; q < queries.rows; ++q) {
+        ASSERT_FALSE(together[q].empty());
+        EXPECT_EQ(together[q], index.search(queries.slice(q, 1), request)[0]) << q;
+      }
+    }
+  }
 }
 
 TEST_F(Indexes, AddedCodesEqualAddedVectors) {
@@ -323,6 +344,34 @@ TEST_F(Indexes, EqualScoresAreOrderedByRow) {
     index.add(as_vectors(same, kDimension));
     const auto hits = index.search(queries_.slice(0, 1), {.k = 40})[0];
     for (std::uint32_t i = 0; i < 40; ++i) ASSERT_EQ(hits[i].row, i);
+  }
+}
+
+// Codewords and queries can be finite and their products not: what has no score is not found, and nothing else is lost.
+TEST(Overflow, RowsWithoutAScoreAreNotFound) {
+  std::vector<float> centroids(2 * 16, 0.5f);
+  centroids[1] = 3e38f;        // block 0, codeword 1: +inf
+  centroids[16 + 1] = -3e38f;  // block 1, codeword 1: -inf; both together are no number
+  const ProductQuantizer pq({.dimension = 2, .blocks = 2, .bits = 4, .centroids = centroids});
+  CodeIndex scan(pq), lists(pq, {1.0f, 1.0f, -1.0f, 1.0f});
+  const std::vector<std::uint8_t> codes{0x00, 0x11, 0x01, 0x10};  // both codes of a row in a byte
+  scan.add_codes(codes);
+  lists.add_codes(codes);
+  GraphIndex graph(pq, {.neighbors = 2});
+  graph.add_codes(codes);
+  const std::vector<float> query{10.0f, 10.0f};
+  const std::array<const VectorIndex*, 3> all{&scan, &lists, &graph};
+  for (const VectorIndex* index : all) {
+    const Hits hits = index->search({query.data(), 1, 2}, {.k = 4, .probes = 2})[0];
+    for (const Hit& hit : hits) {
+      EXPECT_FALSE(std::isnan(hit.score)) << index->kind();
+      EXPECT_NE(hit.row, 1u) << index->kind();
+    }
+    if (index != &graph) {
+      ASSERT_EQ(hits.size(), 3u) << index->kind();
+      EXPECT_EQ(hits[1].row, 0u);
+      EXPECT_FLOAT_EQ(hits[1].score, 10.0f);
+    }
   }
 }
 

@@ -3,13 +3,13 @@
 #include <ATen/Functions.h>
 #include <malloc.h>
 
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/file_system.h"
+#include "tenfold/base/process.h"
 #include "tenfold/systems/forward_gradient/bench.h"
 #include "tenfold/systems/forward_gradient/bench_methods.h"
 #include "tenfold/systems/forward_gradient/fused_net.h"
@@ -29,14 +29,9 @@ Error no_peak(std::string seen) {
                 .remedy = "leave the memory out"});
 }
 
-// A figure of /proc/self/status: "VmRSS:", "VmHWM:".
-double status_bytes(const std::string& name) {
-  std::ifstream file("/proc/self/status");
-  for (std::string word; file >> word;) {
-    double kilobytes = 0.0;
-    if (word == name && file >> kilobytes) return kilobytes * 1024.0;
-  }
-  throw no_peak("no " + name);
+double memory(const std::string& figure) {
+  if (const auto bytes = process_memory(figure)) return *bytes;
+  throw no_peak("no " + figure);
 }
 
 // The peak of resident memory starts anew.
@@ -74,11 +69,11 @@ std::function<void()> autograd_step_of(std::int64_t layers, const Batch& batch) 
 
 double step_memory(const std::function<void()>& step) {
   malloc_trim(0);  // memory that was freed before would hide what the step takes
-  const double before = status_bytes("VmRSS:");
+  const double before = memory("VmRSS");
   reset_peak();
   step();
   step();
-  return status_bytes("VmHWM:") - before;
+  return memory("VmHWM") - before;
 }
 
 MemoryFigures measure_step_memory(std::int64_t layers, std::int64_t width, std::int64_t batch_size) {

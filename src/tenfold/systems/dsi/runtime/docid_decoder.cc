@@ -40,7 +40,7 @@ std::vector<const PackedLinear*> maps_of_a_row(const T5Stack& stack, const Packe
 
 DocidDecoder DocidDecoder::open(const io::SafetensorsReader& file, const T5Options& options) {
   const WeightFile weights(file);
-  const WeightFormat format = options.int8 ? WeightFormat::kInt8 : WeightFormat::kFloat32;
+  const WeightFormat format = parse_weight_format(options.weights);
   DocidDecoder out;
   const auto embedding = weights.matrix("docid.embedding.weight");
   const std::size_t d = embedding.columns;

@@ -11,6 +11,7 @@
 
 #include "tenfold/base/clock.h"
 #include "tenfold/base/error.h"
+#include "tenfold/base/process.h"
 #include "tenfold/base/threads.h"
 #include "tenfold/io/bundle.h"
 #include "tenfold/kernels/adc_scan.h"
@@ -314,8 +315,28 @@ std::optional<double> number(const nlohmann::json& answer, const char* key) {
   return answer[key].get<double>();
 }
 
+// `row`: that of the batch, not timed yet.
+BenchRow lists_one_row(BenchRunner& runner,
+                       BenchRow row,
+                       const search::CodeIndex& index,
+                       const search::CodeIndex& whole,
+                       const Vectors& asked) {
+  row.name = "lists_one";
+  row.what += ", one after the other";
+  const auto by_one = [&](const search::CodeIndex& searched, const search::SearchRequest& request) {
+    for (std::size_t q = 0; q < asked.rows; ++q) use(searched.search(asked.slice(q, 1), request));
+  };
+  runner.time(row,
+              {[&] { by_one(index, {.k = kFew, .probes = index.lists() / 10}); },
+               [&] { by_one(whole, {.k = kFew}); },
+               static_cast<double>(asked.rows)},
+              "");
+  return row;
+}
+
 void lists_row(BenchRunner& runner, std::vector<BenchRow>& rows) {
-  if (!runner.wanted("lists")) return;
+  const bool batch = runner.wanted("lists"), one = runner.wanted("lists_one");
+  if (!batch && !one) return;
   const std::size_t count = runner.options().documents,
                     lists = 4 * static_cast<std::size_t>(std::sqrt(static_cast<double>(count)));
   const auto values = grouped_vectors(count, kSmallDimension, 10),
@@ -351,12 +372,16 @@ void lists_row(BenchRunner& runner, std::vector<BenchRow>& rows) {
       .rate_unit = "queries/s",
       .floor_note = "a scan of all rows with the same queries: how many times as long"};
   row.recall = recall(index.search(asked, request), whole.search(asked, {.k = kFew}));
-  runner.time(row,
-              {[&] { use(index.search(asked, request)); },
-               [&] { use(whole.search(asked, {.k = kFew})); },
-               static_cast<double>(kBatch)},
-              "lists");
-  rows.push_back(row);
+  const BenchRow untimed = row;
+  if (batch) {
+    runner.time(row,
+                {[&] { use(index.search(asked, request)); },
+                 [&] { use(whole.search(asked, {.k = kFew})); },
+                 static_cast<double>(kBatch)},
+                "lists");
+    rows.push_back(row);
+  }
+  if (one) rows.push_back(lists_one_row(runner, untimed, index, whole, asked));
 }
 
 void graph_row(BenchRunner& runner, std::vector<BenchRow>& rows) {
@@ -458,6 +483,19 @@ void threads_row(BenchRunner& runner, std::vector<BenchRow>& rows) {
   rows.push_back(row);
 }
 
+// By how much the process grows while the index is open and after a search, pages of the file and others.
+template <typename Open>
+std::string open_memory(const Open& open) {
+  open();  // so that what any search needs once is there
+  const auto own = process_memory("RssAnon"), file = process_memory("RssFile");
+  const auto members = open();
+  const auto own_after = process_memory("RssAnon"), file_after = process_memory("RssFile");
+  if (!own || !file || !own_after || !file_after) return "";
+  return fmt::format("; memory grows by {:.2f} MB of its pages and {:.2f} MB of others",
+                     (*file_after - *file) / 1e6,
+                     (*own_after - *own) / 1e6);
+}
+
 void open_row(BenchRunner& runner, std::vector<BenchRow>& rows) {
   if (!runner.wanted("open")) return;
   const std::size_t count = runner.options().documents;
@@ -478,11 +516,14 @@ void open_row(BenchRunner& runner, std::vector<BenchRow>& rows) {
                           static_cast<double>(bytes) / static_cast<double>(count) - 48),
       .rate_unit = "GB/s",
       .floor_note = "the search alone"};
+  const auto open_and_search = [&] {
+    auto members = search::open_index_members(io::BundleReader::open(folder));
+    use(members.index.search(one, {.k = kBest}));
+    return members;
+  };
+  row.what += open_memory(open_and_search);
   runner.time(row,
-              {[&] {
-                 const auto members = search::open_index_members(io::BundleReader::open(folder));
-                 use(members.index.search(one, {.k = kBest}));
-               },
+              {[&] { open_and_search(); },
                [&] { use(index.search(one, {.k = kBest})); },
                static_cast<double>(bytes) / 1e9},
               "");
@@ -504,6 +545,7 @@ std::vector<std::string> bench_row_names() {
           "encode4",
           "balance",
           "lists",
+          "lists_one",
           "graph",
           "words",
           "threads",
