@@ -74,9 +74,14 @@ void gated_gelu_rows(FloatRows x, Extent extent) {
 // Numbers [j, j + lanes) of x, `other` behind the end.
 HWY_INLINE V load_or(const float* x, std::size_t j, std::size_t count, float other) {
   if (j + kLanes <= count) return hn::LoadU(kD, x + j);
+#if HWY_TARGET <= HWY_AVX2  // its masked loads touch nothing else
+  const auto mask = hn::FirstN(kD, count - j);
+  return hn::IfThenElse(mask, hn::MaskedLoad(mask, kD, x + j), hn::Set(kD, other));
+#else
   HWY_ALIGN float part[kLanes];
   for (std::size_t k = 0; k < kLanes; ++k) part[k] = j + k < count ? x[j + k] : other;
   return hn::Load(kD, part);
+#endif
 }
 
 // exp(x - largest); 0 for -infinity.
@@ -140,19 +145,27 @@ void attend_path_rows(const float* HWY_RESTRICT query,
                       const PathAttention& attention,
                       float* HWY_RESTRICT scores,
                       float* HWY_RESTRICT out) {
-  for (std::size_t head = 0; head < attention.heads; ++head) {
-    const std::size_t first = head * attention.width;
-    for (std::size_t p = 0; p < attention.positions; ++p)
-      scores[p] = head_score(
-          query + first, attention.keys + attention.path[p] * attention.stride + first, attention.width);
-    softmax_row(scores,
+  // All heads one stage after the other: a vector load right behind the single stores it covers would wait for them.
+  const std::size_t stride = padded(attention.positions);
+  for (std::size_t p = 0; p < attention.positions; ++p) {
+    const float* key = attention.keys + attention.path[p] * attention.stride;
+    for (std::size_t head = 0; head < attention.heads; ++head) {
+      const std::size_t first = head * attention.width;
+      scores[head * stride + p] = head_score(query + first, key + first, attention.width);
+    }
+  }
+  for (std::size_t head = 0; head < attention.heads; ++head)
+    softmax_row(scores + head * stride,
                 attention.positions,
                 attention.bias + static_cast<std::ptrdiff_t>(head) * attention.bias_stride);
+  for (std::size_t head = 0; head < attention.heads; ++head) {
+    const std::size_t first = head * attention.width;
+    const float* weights = scores + head * stride;
     for (std::size_t j = 0; j < attention.width; j += kLanes) {
       V sum = hn::Zero(kD);
       for (std::size_t p = 0; p < attention.positions; ++p) {
         const float* value = attention.values + attention.path[p] * attention.stride + first + j;
-        sum = hn::MulAdd(hn::Set(kD, scores[p]), hn::LoadU(kD, value), sum);
+        sum = hn::MulAdd(hn::Set(kD, weights[p]), hn::LoadU(kD, value), sum);
       }
       hn::StoreU(sum, kD, out + first + j);
     }

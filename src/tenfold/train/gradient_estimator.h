@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a gradient is obtained: backpropagation, forward gradients, zeroth order, and later evolution strategies. Any task can be
+// How a gradient is obtained: backpropagation, sharpness-aware, forward gradients, zeroth order, and later evolution strategies. Any task can be
 // trained with any of them.
 #pragma once
 

@@ -12,6 +12,7 @@
 #include "tenfold/train/activity_perturbation.h"
 #include "tenfold/train/forward_gradient.h"
 #include "tenfold/train/mezo.h"
+#include "tenfold/train/sharpness.h"
 
 namespace tenfold::train {
 namespace {
@@ -26,6 +27,7 @@ struct Row {
 const std::vector<Row>& rows() {
   static const std::vector<Row> rows = {
       {"backprop", [](const GradientOptions&, GradientHooks) { return make_backprop(); }},
+      {"sam", [](const GradientOptions& options, GradientHooks) { return make_sharpness_aware(options); }},
       {"forward",
        [](const GradientOptions& options, GradientHooks hooks) {
          return make_forward_gradient(options, std::move(hooks.guess));

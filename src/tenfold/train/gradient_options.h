@@ -23,6 +23,7 @@ struct GradientOptions {
   std::vector<std::string> only;
   double clip = 0.0;
   double epsilon = 1e-3;
+  double rho = 0.05;
   bool stream = false;
   bool allow_detach = false;
   bool per_example = true;
@@ -32,7 +33,8 @@ struct GradientOptions {
   void visit_fields(auto&& field) {
     field("name",
           name,
-          {.help = "how gradients are obtained", .choices = {"backprop", "forward", "activity", "mezo"}});
+          {.help = "how gradients are obtained",
+           .choices = {"backprop", "sam", "forward", "activity", "mezo"}});
     field("direction",
           direction,
           {.help = "law of the random directions; guess: from the program",
@@ -49,6 +51,7 @@ struct GradientOptions {
     field("only", only, {.help = "perturb only parameters whose name contains one of these"});
     field("clip", clip, {.help = "largest directional derivative; 0: off", .min = 0.0, .max = 1e30});
     field("epsilon", epsilon, {.help = "step of the central difference of mezo", .min = 1e-12, .max = 1.0});
+    field("rho", rho, {.help = "distance at which sam looks for a higher loss", .min = 1e-12, .max = 1e6});
     field("stream", stream, {.help = "update parameters by plain SGD without a gradient tensor"});
     field(
         "allow_detach",

@@ -135,14 +135,19 @@ TEST(DocidDecoder, WithItsCacheEqualsPlainLoopsWithoutOne) {
 
 TEST(DocidDecoder, Takes8BitWeightsWithASmallError) {
   // Rounding to 1/254 of the largest weight of a row: about half a per cent of each product, some layers on top of each other.
-  for (const PlainShape& shape : shapes()) check_decoder(shape, {.int8 = true}, 0.5);
+  for (const PlainShape& shape : shapes()) check_decoder(shape, {.weights = "int8"}, 0.5);
+}
+
+TEST(DocidDecoder, TakesBfloat16WithASmallError) {
+  // 8 bits of mantissa in weights and activations: as large an error as with 8-bit weights.
+  for (const PlainShape& shape : shapes()) check_decoder(shape, {.weights = "bfloat16"}, 0.5);
 }
 
 TEST(DocidDecoder, ComputesOnlyTheBlockOfTokensThatIsAsked) {
   const PlainT5 plain({.tokens = 100});
   const MemoryFile file = plain.file();
-  for (const bool int8 : {false, true}) {
-    const DocidDecoder decoder = DocidDecoder::open(file.reader(), {.int8 = int8});
+  for (const char* weights : {"float32", "bfloat16", "int8"}) {
+    const DocidDecoder decoder = DocidDecoder::open(file.reader(), {.weights = weights});
     const auto memory = as_floats(plain.encode({1, 2, 3}));
     const std::vector<QueryMemory> queries{{memory.data(), 24, 3}};
     DecoderSession session(decoder);
@@ -176,6 +181,8 @@ TEST(DocidDecoder, RefusesWeightsThatDoNotFit) {
               t.tensor("decoder.block.0.layer.2.DenseReluDense.wo.weight")[7] = std::nanf("");
             }),
             "dsi.weights");
+  const MemoryFile whole = PlainT5({}).file();
+  EXPECT_EQ(code_of([&] { DocidDecoder::open(whole.reader(), {.weights = "int4"}); }), "dsi.weight_format");
   const MemoryFile small = PlainT5({.buckets = 8}).file();
   EXPECT_EQ(code_of([&] { DocidDecoder::open(small.reader(), {.max_distance = 4}); }), "dsi.weights");
 }

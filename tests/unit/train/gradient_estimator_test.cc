@@ -89,7 +89,7 @@ TEST(Backprop, LossesItCannotUseAreErrors) {
 }
 
 TEST(GradientEstimator, LeavesGradientsThatLibTorchsOptimisersCanClear) {
-  for (const char* name : {"backprop", "forward", "activity", "mezo"}) {
+  for (const char* name : {"backprop", "sam", "forward", "activity", "mezo"}) {
     torch::nn::Linear model(3, 2);
     const auto parameters = trainable_parameters(*model);
     torch::optim::SGD optimizer(model->parameters(), 0.1);

@@ -45,6 +45,8 @@ void BeamSearch::begin(std::span<const DecodingQuery> queries, const BeamOptions
   std::size_t most_rows = 0;
   rows_.clear();
   row_queries_.clear();
+  rows_of_steps_.clear();
+  rows_of_steps_.reserve(trie_.depth());
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const LeafSet* allowed = queries[i].allowed;
     check_filter(queries[i], trie_);
@@ -79,6 +81,7 @@ std::vector<BeamResult> BeamSearch::search(std::span<const DecodingQuery> querie
 }
 
 void BeamSearch::step(std::size_t level) {
+  rows_of_steps_.push_back(rows_.size());
   positions_.assign(rows_.size(), static_cast<std::uint32_t>(level));
   session_.step({tokens_, row_queries_, positions_, paths_, trie_.depth()});
   const Normaliser normaliser(trie_, decoder_, options_->normalisation, scratch_);

@@ -49,8 +49,9 @@ class BeamSearch {
   // "dsi.not_finite"; Error(kConfig): "dsi.beam_options", "dsi.token_block".
   std::vector<BeamResult> search(std::span<const DecodingQuery> queries, const BeamOptions& options);
 
-  // Hypotheses of the last search that went through the decoder.
+  // Hypotheses of the last search that went through the decoder, altogether and at each step.
   std::size_t decoded_rows() const { return session_.used_slots(); }
+  const std::vector<std::size_t>& rows_of_steps() const { return rows_of_steps_; }
 
  private:
   struct Hypothesis {
@@ -94,6 +95,7 @@ class BeamSearch {
   std::vector<std::uint32_t> paths_, next_paths_;  // [rows, depth]
   std::vector<Candidate> candidates_;
   std::vector<float> scratch_;
+  std::vector<std::size_t> rows_of_steps_;
 };
 
 }  // namespace tenfold::dsi

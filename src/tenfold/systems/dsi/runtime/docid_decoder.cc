@@ -40,7 +40,7 @@ std::vector<const PackedLinear*> maps_of_a_row(const T5Stack& stack, const Packe
 
 DocidDecoder DocidDecoder::open(const io::SafetensorsReader& file, const T5Options& options) {
   const WeightFile weights(file);
-  const WeightFormat format = options.int8 ? WeightFormat::kInt8 : WeightFormat::kFloat32;
+  const WeightFormat format = parse_weight_format(options.weights);
   DocidDecoder out;
   const auto embedding = weights.matrix("docid.embedding.weight");
   const std::size_t d = embedding.columns;
@@ -117,7 +117,7 @@ void DecoderSession::begin(std::span<const QueryMemory> queries, std::size_t row
   grow(queries_, rows * inner);
   grow(attended_, rows * inner);
   grow(inner_, rows * 2 * stack.largest_feed_forward());
-  grow(scores_, std::max(rows * longest, padded_to_16(decoder_.positions_)));
+  grow(scores_, std::max(rows * longest, stack.heads * padded_to_16(decoder_.positions_)));
   grow(logits_, rows * decoder_.head_.padded_outputs());
   cache_.resize(layers);
   used_ = 0;

@@ -20,12 +20,15 @@ namespace tenfold::dsi {
 struct T5Options {
   std::int64_t max_distance = 128;  // of relative positions
   double epsilon = 1e-6;            // of the normalisation
-  bool int8 = false;                // linear weights of the decoder in 8 bits
+  std::string weights =
+      "float32";  // or "bfloat16", or "int8": of the linear maps, 8 bits only in the decoder
 
   void visit_fields(auto&& field) {
     field("max_distance", max_distance, {.help = "largest relative position", .min = 2, .max = 1e6});
     field("epsilon", epsilon, {.help = "epsilon of RMSNorm", .min = 1e-12, .max = 1});
-    field("int8", int8, {.help = "keep the decoder's weights in 8 bits"});
+    field("weights",
+          weights,
+          {.help = "format of the weights in memory", .choices = {"float32", "bfloat16", "int8"}});
   }
 };
 

@@ -17,7 +17,12 @@ TextEncoder TextEncoder::open(const io::SafetensorsReader& file, const T5Options
   TextEncoder out;
   const auto shared = weights.matrix("shared.weight");
   out.vocabulary_ = shared.rows;
-  out.stack_ = read_t5_stack(weights, "encoder", shared.columns, options, WeightFormat::kFloat32);
+  const WeightFormat format = parse_weight_format(options.weights);
+  out.stack_ = read_t5_stack(weights,
+                             "encoder",
+                             shared.columns,
+                             options,
+                             format == WeightFormat::kInt8 ? WeightFormat::kFloat32 : format);
   out.embedding_ = padded_rows(shared, out.stack_.padded);
   const auto far = static_cast<std::ptrdiff_t>(options.max_distance);
   out.far_ = static_cast<std::size_t>(far);
