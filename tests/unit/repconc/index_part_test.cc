@@ -44,7 +44,7 @@ TEST_F(WrittenIndex, AnswersAsBeforeItWasWritten) {
 
 TEST_F(WrittenIndex, CodesAreOfTheFirstCodewordsAndScoresOfTheSecond) {
   const OpenIndex open = open_index(folder_.string());
-  EXPECT_EQ(open.codes->codes(), written_.codes(vectors_));
+  EXPECT_EQ(open.codes->packed_codes(), written_.codes(vectors_));
   EXPECT_EQ(open.codes->quantizer().parts().centroids, written_.scoring.parts().centroids);
 }
 

@@ -18,7 +18,11 @@ OpenIndex small_index() {
   Retriever made = retriever();
   const std::vector<float> vectors = made.encode_documents(documents().texts);
   auto codes = build_index(made, vectors, {});
-  return {.retriever = std::move(made), .corpus = documents(), .codes = std::move(codes)};
+  return {.retriever = std::move(made),
+          .corpus = documents(),
+          .codes = std::move(codes),
+          .words = {},
+          .counts = {}};
 }
 
 TEST(Searcher, AnswersByCodesVectorsAndWords) {

@@ -285,7 +285,10 @@ TEST_F(VectorRun, AddsVectorsAndRefusesToTakeThemOut) {
     EXPECT_EQ(found.size(), kDocuments + 30);
     EXPECT_EQ(code_of([&] { add_vectors(before, {.others = true}, target, context_); }), "index.only_adds");
     EXPECT_EQ(code_of([&] {
-                add_vectors(before, {.add = put("wide.fvecs", random_values(20, 4), 16)}, target, context_);
+                add_vectors(io::BundleReader::open(target),
+                            {.add = put("wide.fvecs", random_values(20, 4), 16)},
+                            target,
+                            context_);
               }),
               "vectors.dimension");
     EXPECT_EQ(open_vector_index(io::BundleReader::open(target)).codes.size(), kDocuments + 30);
