@@ -48,6 +48,15 @@ void Normaliser::compute(DecoderSession& session, std::size_t level) const {
   if (tokens.begin > 0) session.compute_logits(kEndToken, kEndToken + 1);
 }
 
+[[noreturn]] void fail_not_finite(float sum) {
+  throw Error(ErrorClass::kData,
+              "dsi.not_finite",
+              {.what = "the decoder's logits are not finite",
+               .seen = fmt::format("{}", sum),
+               .wanted = "numbers",
+               .remedy = "the weights are too large or the query's memory is damaged: train again"});
+}
+
 float Normaliser::log_sum_of_children(const float* logits, std::uint32_t node) const {
   gathered_.clear();
   if (trie_.may_end(node)) gathered_.push_back(logits[kEndToken]);
@@ -80,12 +89,7 @@ float Normaliser::log_sum(DecoderSession& session,
     }
   }
   if (std::isfinite(sum)) return sum;
-  throw Error(ErrorClass::kData,
-              "dsi.not_finite",
-              {.what = "the decoder's logits are not finite",
-               .seen = fmt::format("{}", sum),
-               .wanted = "numbers",
-               .remedy = "the weights are too large or the query's memory is damaged: train again"});
+  fail_not_finite(sum);
 }
 
 void Normaliser::check_token(std::uint32_t token, std::size_t level) const {

@@ -62,6 +62,9 @@ void check_trie_fits(const DocidTrie& trie, const DocidDecoder& decoder);
 // Throws Error(kData, "dsi.filter_size") when the query's set of leaves is of another trie.
 void check_filter(const DecodingQuery& query, const DocidTrie& trie);
 
+// Error(kData, "dsi.not_finite"): the logits of a query are no numbers.
+[[noreturn]] void fail_not_finite(float sum);
+
 // Log-normalisers of the rows of a session.
 class Normaliser {
  public:

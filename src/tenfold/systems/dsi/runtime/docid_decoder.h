@@ -80,6 +80,9 @@ class DecoderSession {
   // Hidden state of the new position behind the final norm, kept for logits(). The rows take the next slots, which must be there.
   void step(const StepRows& rows);
 
+  // [d] of a row of the last step, behind the final norm.
+  const float* hidden(std::size_t row) const { return normed_.data() + row * decoder_.stack_.padded; }
+
   // Whether single logits are cheap: vocabularies of which a prefix allows few.
   bool has_single_logits() const { return !decoder_.head_rows_.empty(); }
   // The logit of one token of one row of the last step, only then. In float32 whatever the format.
