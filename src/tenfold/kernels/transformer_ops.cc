@@ -145,19 +145,27 @@ void attend_path_rows(const float* HWY_RESTRICT query,
                       const PathAttention& attention,
                       float* HWY_RESTRICT scores,
                       float* HWY_RESTRICT out) {
-  for (std::size_t head = 0; head < attention.heads; ++head) {
-    const std::size_t first = head * attention.width;
-    for (std::size_t p = 0; p < attention.positions; ++p)
-      scores[p] = head_score(
-          query + first, attention.keys + attention.path[p] * attention.stride + first, attention.width);
-    softmax_row(scores,
+  // All heads one stage after the other: a vector load right behind the single stores it covers would wait for them.
+  const std::size_t stride = padded(attention.positions);
+  for (std::size_t p = 0; p < attention.positions; ++p) {
+    const float* key = attention.keys + attention.path[p] * attention.stride;
+    for (std::size_t head = 0; head < attention.heads; ++head) {
+      const std::size_t first = head * attention.width;
+      scores[head * stride + p] = head_score(query + first, key + first, attention.width);
+    }
+  }
+  for (std::size_t head = 0; head < attention.heads; ++head)
+    softmax_row(scores + head * stride,
                 attention.positions,
                 attention.bias + static_cast<std::ptrdiff_t>(head) * attention.bias_stride);
+  for (std::size_t head = 0; head < attention.heads; ++head) {
+    const std::size_t first = head * attention.width;
+    const float* weights = scores + head * stride;
     for (std::size_t j = 0; j < attention.width; j += kLanes) {
       V sum = hn::Zero(kD);
       for (std::size_t p = 0; p < attention.positions; ++p) {
         const float* value = attention.values + attention.path[p] * attention.stride + first + j;
-        sum = hn::MulAdd(hn::Set(kD, scores[p]), hn::LoadU(kD, value), sum);
+        sum = hn::MulAdd(hn::Set(kD, weights[p]), hn::LoadU(kD, value), sum);
       }
       hn::StoreU(sum, kD, out + first + j);
     }

@@ -43,8 +43,8 @@ struct PathAttention {
   const float* bias = nullptr;          // [heads, positions], rows `bias_stride` apart
   std::ptrdiff_t bias_stride = 0;
 };
-// out[h, :] = sum over p of softmax_p(query[h] . keys[path[p], h] + bias[h, p]) values[path[p], h]. `scores`: room for `positions`
-// rounded up to 16.
+// out[h, :] = sum over p of softmax_p(query[h] . keys[path[p], h] + bias[h, p]) values[path[p], h]. `scores`: room for heads x
+// positions, positions rounded up to 16.
 void attend_path(const float* query, const PathAttention& attention, float* scores, float* out);
 
 // The same in plain C++ with sums in double: the oracles of the tests.

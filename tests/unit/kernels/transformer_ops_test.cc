@@ -118,7 +118,7 @@ TEST_F(EveryTarget, PathAttentionEqualsALoopInDouble) {
                                     .positions = positions,
                                     .bias = bias.data(),
                                     .bias_stride = static_cast<std::ptrdiff_t>(positions + 2)};
-      std::vector<float> scores(padded(positions)), seen(heads * width), wanted(heads * width);
+      std::vector<float> scores(heads * padded(positions)), seen(heads * width), wanted(heads * width);
       attend_path(query.data(), attention, scores.data(), seen.data());
       plain::attend_path(query.data(), attention, scores.data(), wanted.data());
       expect_near(seen, wanted, 1e-5F);

@@ -244,15 +244,17 @@ class Bench {
   BenchRow timed_queries(const DocidSearcher& searcher, int count, bool with_peer) {
     BenchRow row;
     Times ours, peer;
+    const int calls = count == 1 ? options_.queries : 1;
+    std::vector<std::vector<BeamResult>> results(static_cast<std::size_t>(calls));
+    // Some calls of ours, then the same of the peer, in turn: both sides find their weights in the cache. The first round warms up.
     for (int repeat = 0; repeat <= options_.repeats; ++repeat) {
-      const int calls = count == 1 ? options_.queries : 1;
-      Times mine, others;  // the first repeat warms up
-      for (int call = 0; call < calls; ++call) {
-        std::vector<BeamResult> results;
-        mine.time([&] { results = searcher.search(texts(call, count), beam_); });
-        if (!with_peer || !peer_->runs()) continue;
+      Times mine, others;
+      for (int call = 0; call < calls; ++call)
+        mine.time(
+            [&] { results[static_cast<std::size_t>(call)] = searcher.search(texts(call, count), beam_); });
+      for (int call = 0; call < calls && with_peer && peer_->runs(); ++call) {
         const Peer::Found found = peer_->search(call, count, options_.beams, others);
-        if (&searcher == searcher_.get()) check_same(results, found);
+        if (&searcher == searcher_.get()) check_same(results[static_cast<std::size_t>(call)], found);
       }
       if (repeat == 0) continue;
       for (auto [to, from] : {std::pair{&ours, &mine}, std::pair{&peer, &others}}) {
