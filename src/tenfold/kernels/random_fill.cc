@@ -52,6 +52,10 @@ void normals(RandomStream stream, std::uint64_t first, std::size_t count, float*
   fill_normals_plain(stream, first, {out, count});
 }
 
+void kept(RandomStream stream, std::uint64_t first, KeepRule rule, std::span<float> out) {
+  fill_kept_plain(stream, first, rule, out);
+}
+
 #else
 
 constexpr hn::ScalableTag<float> kF;
@@ -171,6 +175,26 @@ void normals(RandomStream stream, std::uint64_t first, std::size_t count, float*
   });
 }
 
+void kept(RandomStream stream, std::uint64_t first, KeepRule rule, std::span<float> out) {
+  constexpr std::size_t kWords = 4 * kLanes;  // of kLanes blocks
+  const VI limit = hn::Set(kI32, static_cast<std::int32_t>(rule.kept));
+  const VF value = hn::Set(kF, rule.value);
+  const auto below = [&](V32 number) HWY_ATTR {
+    return hn::IfThenElseZero(hn::RebindMask(kF, hn::Lt(hn::BitCast(kI32, number), limit)), value);
+  };
+  const auto whole = [&](std::uint64_t group, float* HWY_RESTRICT to) HWY_ATTR {
+    HWY_ALIGN std::uint32_t words[kWords];
+    const Words next = philox(stream, group * kLanes);
+    hn::StoreInterleaved4(next.word[0], next.word[1], next.word[2], next.word[3], kU32, words);
+    for (std::size_t i = 0; i < kWords; i += kLanes) {
+      const V32 pair = hn::Load(kU32, words + i);
+      const VF low = below(hn::And(pair, hn::Set(kU32, 0xFFFF)));
+      hn::StoreInterleaved2(low, below(hn::ShiftRight<16>(pair)), kF, to + 2 * i);
+    }
+  };
+  for_groups<2 * kWords>(first, out.size(), out.data(), whole);
+}
+
 #endif
 
 }  // namespace HWY_NAMESPACE
@@ -182,6 +206,7 @@ namespace tenfold::kernels {
 namespace {
 HWY_EXPORT(signs);
 HWY_EXPORT(normals);
+HWY_EXPORT(kept);
 }  // namespace
 
 void fill_signs(RandomStream stream, std::uint64_t first, std::span<float> out) {
@@ -190,6 +215,10 @@ void fill_signs(RandomStream stream, std::uint64_t first, std::span<float> out) 
 
 void fill_normals(RandomStream stream, std::uint64_t first, std::span<float> out) {
   HWY_DYNAMIC_DISPATCH(normals)(stream, first, out.size(), out.data());
+}
+
+void fill_kept(RandomStream stream, std::uint64_t first, KeepRule rule, std::span<float> out) {
+  HWY_DYNAMIC_DISPATCH(kept)(stream, first, rule, out);
 }
 
 void fill_signs_plain(RandomStream stream, std::uint64_t first, std::span<float> out) {
@@ -211,6 +240,16 @@ void fill_normals_plain(RandomStream stream, std::uint64_t first, std::span<floa
     const double radius = std::sqrt(-2.0 * std::log(u));
     const double angle = std::numbers::pi * t;
     out[i] = static_cast<float>(radius * (entry % 2 == 0 ? std::cos(angle) : std::sin(angle)));
+  }
+}
+
+void fill_kept_plain(RandomStream stream, std::uint64_t first, KeepRule rule, std::span<float> out) {
+  random::Generator generator(stream.seed, stream.stream);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::uint64_t entry = first + i;
+    generator.seek(entry / 2);
+    const std::uint32_t word = generator.next_u32();
+    out[i] = (entry % 2 == 0 ? word & 0xFFFFu : word >> 16) < rule.kept ? rule.value : 0.0f;
   }
 }
 

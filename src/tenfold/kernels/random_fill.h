@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fills arrays with random signs and standard normals from counters: the inner loops of random directions.
+// Fills arrays with random signs, standard normals and dropout masks from counters: the inner loops of random directions and of dropout.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,17 @@ void fill_signs(RandomStream stream, std::uint64_t first, std::span<float> out);
 // without fused multiply-add may differ in the last bits.
 void fill_normals(RandomStream stream, std::uint64_t first, std::span<float> out);
 
+// Of 65536 entries `kept` are `value` in the mean, the others 0: out[i] = value where the 16-bit number of entry e = first + i is below
+// `kept`, which is the half e mod 2 (0: the low one) of word e / 2. kept <= 65536. The same bits for any vector width.
+struct KeepRule {
+  std::uint32_t kept = 65536;
+  float value = 1.0f;
+};
+void fill_kept(RandomStream stream, std::uint64_t first, KeepRule rule, std::span<float> out);
+
 // The same in plain C++ (normals in double, then rounded): the oracle of the tests.
 void fill_signs_plain(RandomStream stream, std::uint64_t first, std::span<float> out);
 void fill_normals_plain(RandomStream stream, std::uint64_t first, std::span<float> out);
+void fill_kept_plain(RandomStream stream, std::uint64_t first, KeepRule rule, std::span<float> out);
 
 }  // namespace tenfold::kernels

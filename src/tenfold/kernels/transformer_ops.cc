@@ -57,8 +57,13 @@ void rms_norm_rows(ConstRows x, std::size_t rows, const RmsNorm& norm, FloatRows
 HWY_INLINE V gelu(V x) {
   const V u = hn::Mul(
       x, hn::MulAdd(hn::Mul(x, x), hn::Set(kD, 0.044715F * 1.5957691216F), hn::Set(kD, 1.5957691216F)));
-  const V power = hn::Exp(kD, hn::Min(hn::Neg(u), hn::Set(kD, 88.0F)));
-  return hn::Div(x, hn::Add(hn::Set(kD, 1.0F), power));
+  const V divisor = hn::Add(hn::Set(kD, 1.0F), hn::Exp(kD, hn::Min(hn::Neg(u), hn::Set(kD, 80.0F))));
+#if HWY_TARGET <= HWY_AVX2  // 12 bits or more, doubled by one Newton step: three times as fast as a division
+  const V rough = hn::ApproximateReciprocal(divisor);
+  return hn::Mul(x, hn::Mul(rough, hn::NegMulAdd(divisor, rough, hn::Set(kD, 2.0F))));
+#else
+  return hn::Div(x, divisor);
+#endif
 }
 
 void gated_gelu_rows(FloatRows x, Extent extent) {
@@ -91,6 +96,13 @@ HWY_INLINE V exp_below(V x, V largest) {
 }
 
 HWY_INLINE void softmax_row(float* HWY_RESTRICT row, std::size_t columns, const float* HWY_RESTRICT bias) {
+  if (kLanes == 16 && columns <= kLanes) {  // in one register
+    V v = load_or(row, 0, columns, kLowest);
+    if (bias != nullptr) v = hn::Add(v, load_or(bias, 0, columns, 0.0F));
+    const V power = exp_below(v, hn::MaxOfLanes(kD, v));
+    hn::StoreU(hn::Div(power, hn::SumOfLanes(kD, power)), kD, row);
+    return;
+  }
   V top = hn::Set(kD, kLowest);
   for (std::size_t j = 0; j < columns; j += kLanes) {
     V v = load_or(row, j, columns, kLowest);

@@ -11,6 +11,7 @@
 
 #include "tenfold/base/error.h"
 #include "tenfold/base/unknown_name.h"
+#include "tenfold/nn/dropout.h"
 
 namespace tenfold::nn {
 namespace {
@@ -54,8 +55,8 @@ void check(const T5Options& options) {
                .remedy = "T5 has 32 buckets and max_distance 128"});
 }
 
-torch::Tensor drop(const torch::Tensor& x, double dropout, const torch::nn::Module& module) {
-  return dropout > 0.0 && module.is_training() ? at::dropout(x, dropout, true) : x;
+torch::Tensor drop(const torch::Tensor& x, double share, const torch::nn::Module& module) {
+  return share > 0.0 && module.is_training() ? dropout(x, share) : x;
 }
 
 bool hides_something(const torch::Tensor& mask) {

@@ -152,6 +152,25 @@ TEST(BeamSearch, GivesTheOraclesProbabilitiesWithoutItsOwnCache) {
   }
 }
 
+TEST(BeamSearch, LooksOnlyAtContinuationsOfALargeVocabulary) {
+  for (const bool after_mask : {false, true}) {
+    const Case input(
+        {.tokens = 3000, .seed = 17}, {.seed = 17, .count = 150, .tokens = 2999, .longest = 3}, 2);
+    BeamSearch search(input.decoder, input.trie());
+    BestFirstSearch exact(input.decoder, input.trie());
+    const NormalisationOptions normalisation{.after_mask = after_mask};
+    const auto results = search.search(input.queries, {.beams = 20, .k = 20, .normalisation = normalisation});
+    for (std::size_t query = 0; query < 2; ++query) {
+      const auto scores = input.score_all(query, after_mask);
+      ASSERT_EQ(results[query].found.size(), 20u);
+      for (const FoundDocid& hit : results[query].found)
+        ASSERT_NEAR(hit.log_probability, scores.at(hit.document), 1e-3);
+      const auto best = exact.search(input.queries[query], {.k = 3, .normalisation = normalisation}).found;
+      for (const FoundDocid& hit : best) ASSERT_NEAR(hit.log_probability, scores.at(hit.document), 1e-3);
+    }
+  }
+}
+
 TEST(BeamSearch, AsWideAsTheCorpusIsExact) {
   const Case input({.tokens = 9, .seed = 4}, {.seed = 4, .count = 200, .tokens = 8, .longest = 4}, 1);
   BeamSearch search(input.decoder, input.trie());

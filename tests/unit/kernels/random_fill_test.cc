@@ -47,6 +47,34 @@ TEST(RandomFill, SignsEqualThePlainVersionOnEveryInstructionSet) {
   });
 }
 
+TEST(RandomFill, KeptValuesEqualThePlainVersionOnEveryInstructionSet) {
+  on_every_target([] {
+    for (const Range& range : ranges())
+      for (const KeepRule rule : {KeepRule{58982, 1.25f}, KeepRule{1, 2.0f}}) {
+        const auto fast = [&](auto stream, auto first, auto out) { fill_kept(stream, first, rule, out); };
+        const auto plain = [&](auto stream, auto first, auto out) {
+          fill_kept_plain(stream, first, rule, out);
+        };
+        ASSERT_EQ(filled(fast, range.first, range.count), filled(plain, range.first, range.count))
+            << range.first << " + " << range.count;
+      }
+  });
+}
+
+TEST(RandomFill, KeptValuesHaveTheirShare) {
+  for (const std::uint32_t kept : {0u, 16384u, 58982u, 65536u}) {
+    std::vector<float> values(1 << 18);
+    fill_kept(kStream, 0, {kept, 3.0f}, values);
+    double count = 0;
+    for (const float value : values) {
+      EXPECT_TRUE(value == 0.0f || value == 3.0f);
+      count += value / 3.0;
+    }
+    const double share = kept / 65536.0, n = static_cast<double>(values.size());
+    EXPECT_LE(std::abs(count / n - share), 4 * std::sqrt(share * (1 - share) / n));
+  }
+}
+
 TEST(RandomFill, NormalsEqualThePlainVersionOnEveryInstructionSet) {
   on_every_target([] {
     for (const Range& range : ranges()) {

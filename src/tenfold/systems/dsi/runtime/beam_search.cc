@@ -140,7 +140,7 @@ void BeamSearch::expand_row(std::size_t query,
   const LeafSet* allowed = queries_[query].allowed;
   const float* logits = session_.logits(row);
   const double base =
-      from.log_probability - static_cast<double>(normaliser.log_sum(logits, from.node, level));
+      from.log_probability - static_cast<double>(normaliser.log_sum(session_, row, from.node, level));
   if (trie_.may_end(from.node))
     finish(query, from.node, base + double{logits[kEndToken]}, level + 1, from.tree);
   const IndexRange children = trie_.children(from.node);

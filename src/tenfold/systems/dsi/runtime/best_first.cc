@@ -117,8 +117,8 @@ void BestFirstSearch::finish(std::uint32_t node, double log_probability, std::si
 void BestFirstSearch::expand(std::size_t taken, std::size_t row, const Normaliser& normaliser) {
   const Prefix& prefix = taken_[taken];
   const float* logits = session_.logits(row);
-  const double base =
-      prefix.log_probability - static_cast<double>(normaliser.log_sum(logits, prefix.node, prefix.length));
+  const double base = prefix.log_probability -
+                      static_cast<double>(normaliser.log_sum(session_, row, prefix.node, prefix.length));
   if (trie_.may_end(prefix.node)) finish(prefix.node, base + double{logits[kEndToken]}, prefix.length + 1);
   const IndexRange children = trie_.children(prefix.node);
   const auto self = static_cast<std::uint32_t>(decoded_.size() - positions_.size() + row);

@@ -43,19 +43,43 @@ void Normaliser::compute(DecoderSession& session, std::size_t level) const {
                  .seen = fmt::format("[{}, {})", tokens.begin, tokens.end),
                  .wanted = fmt::format("within [0, {})", decoder_.tokens()),
                  .remedy = "use the blocks of the scheme that the model was trained with"});
+  if (one_by_one(session)) return;
   session.compute_logits(tokens.begin, tokens.end);
   if (tokens.begin > 0) session.compute_logits(kEndToken, kEndToken + 1);
 }
 
-float Normaliser::log_sum(const float* logits, std::uint32_t node, std::size_t level) const {
+[[noreturn]] void fail_not_finite(float sum) {
+  throw Error(ErrorClass::kData,
+              "dsi.not_finite",
+              {.what = "the decoder's logits are not finite",
+               .seen = fmt::format("{}", sum),
+               .wanted = "numbers",
+               .remedy = "the weights are too large or the query's memory is damaged: train again"});
+}
+
+float Normaliser::log_sum_of_children(const float* logits, std::uint32_t node) const {
+  gathered_.clear();
+  if (trie_.may_end(node)) gathered_.push_back(logits[kEndToken]);
+  const IndexRange children = trie_.children(node);
+  for (std::uint32_t child = children.begin; child < children.end; ++child)
+    gathered_.push_back(logits[trie_.token(child)]);
+  return kernels::log_sum_exp(gathered_.data(), gathered_.size());
+}
+
+float Normaliser::log_sum(DecoderSession& session,
+                          std::size_t row,
+                          std::uint32_t node,
+                          std::size_t level) const {
+  const float* logits = session.logits(row);
+  if (one_by_one(session)) {
+    const IndexRange children = trie_.children(node);
+    session.compute_logit(row, kEndToken);
+    for (std::uint32_t child = children.begin; child < children.end; ++child)
+      session.compute_logit(row, trie_.token(child));
+  }
   float sum = 0.0F;
   if (options_.after_mask) {
-    gathered_.clear();
-    if (trie_.may_end(node)) gathered_.push_back(logits[kEndToken]);
-    const IndexRange children = trie_.children(node);
-    for (std::uint32_t child = children.begin; child < children.end; ++child)
-      gathered_.push_back(logits[trie_.token(child)]);
-    sum = kernels::log_sum_exp(gathered_.data(), gathered_.size());
+    sum = log_sum_of_children(logits, node);
   } else {
     const TokenBlock tokens = block(level);
     sum = kernels::log_sum_exp(logits + tokens.begin, tokens.end - tokens.begin);
@@ -65,12 +89,7 @@ float Normaliser::log_sum(const float* logits, std::uint32_t node, std::size_t l
     }
   }
   if (std::isfinite(sum)) return sum;
-  throw Error(ErrorClass::kData,
-              "dsi.not_finite",
-              {.what = "the decoder's logits are not finite",
-               .seen = fmt::format("{}", sum),
-               .wanted = "numbers",
-               .remedy = "the weights are too large or the query's memory is damaged: train again"});
+  fail_not_finite(sum);
 }
 
 void Normaliser::check_token(std::uint32_t token, std::size_t level) const {

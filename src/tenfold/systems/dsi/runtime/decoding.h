@@ -62,6 +62,9 @@ void check_trie_fits(const DocidTrie& trie, const DocidDecoder& decoder);
 // Throws Error(kData, "dsi.filter_size") when the query's set of leaves is of another trie.
 void check_filter(const DecodingQuery& query, const DocidTrie& trie);
 
+// Error(kData, "dsi.not_finite"): the logits of a query are no numbers.
+[[noreturn]] void fail_not_finite(float sum);
+
 // Log-normalisers of the rows of a session.
 class Normaliser {
  public:
@@ -72,11 +75,11 @@ class Normaliser {
              std::vector<float>& scratch)
       : trie_(trie), decoder_(decoder), options_(options), gathered_(scratch) {}
 
-  // Computes the logits of the session's last step, whose rows are all at `level`.
+  // Computes the logits of the session's last step, whose rows are all at `level`, or leaves that to log_sum().
   void compute(DecoderSession& session, std::size_t level) const;
-  // log of the sum that a token's logit is compared with, for a row whose prefix is `node`. Throws Error(kData, "dsi.not_finite") when
-  // the logits are no numbers.
-  float log_sum(const float* logits, std::uint32_t node, std::size_t level) const;
+  // log of the sum that a token's logit is compared with, for a row whose prefix is `node`; the logits of its continuations are then there.
+  // Throws Error(kData, "dsi.not_finite") when they are no numbers.
+  float log_sum(DecoderSession& session, std::size_t row, std::uint32_t node, std::size_t level) const;
   // Throws Error(kConfig, "dsi.token_block") for a token outside the level's block.
   void check_token(std::uint32_t token, std::size_t level) const;
   // Whether the prefix ends here without a step of the decoder.
@@ -85,6 +88,11 @@ class Normaliser {
   }
 
  private:
+  // Only the continuations that exist are looked at, and the vocabulary is large.
+  bool one_by_one(const DecoderSession& session) const {
+    return options_.after_mask && session.has_single_logits();
+  }
+  float log_sum_of_children(const float* logits, std::uint32_t node) const;
   TokenBlock block(std::size_t level) const {
     return level < options_.blocks.size() ? options_.blocks[level] : TokenBlock{0, decoder_.tokens()};
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tenfold/base/error.h"
+#include "tenfold/kernels/dot.h"
 #include "tenfold/kernels/gemm.h"
 #include "tenfold/kernels/transformer_ops.h"
 #include "tenfold/systems/dsi/runtime/float_rows.h"
@@ -15,6 +16,7 @@
 namespace tenfold::dsi {
 namespace {
 
+constexpr std::uint32_t kLargeVocabulary = 2048;
 constexpr std::size_t kMostPositions = 1024;  // of models without learned positions
 
 double flop_of(const PackedLinear& map) {
@@ -61,6 +63,7 @@ DocidDecoder DocidDecoder::open(const io::SafetensorsReader& file, const T5Optio
     out.positions_ = position.rows;
   }
   out.head_ = PackedLinear(head.values, head.rows, d, format);
+  if (out.tokens_ >= kLargeVocabulary) out.head_rows_ = padded_rows(head, out.stack_.padded);
   out.bias_.resize(out.stack_.heads * out.positions_);
   for (std::size_t h = 0; h < out.stack_.heads; ++h) {
     for (std::size_t distance = 0; distance < out.positions_; ++distance) {
@@ -252,6 +255,12 @@ void DecoderSession::step(const StepRows& rows) {
   kernels::rms_norm({x_.data(), padded}, count, stack.final_norm.view(), {normed_.data(), padded});
   used_ += count;
   last_rows_ = count;
+}
+
+void DecoderSession::compute_logit(std::size_t row, std::uint32_t token) {
+  const std::size_t padded = decoder_.stack_.padded;
+  logits_[row * decoder_.head_.padded_outputs() + token] =
+      kernels::dot(normed_.data() + row * padded, decoder_.head_rows_.data() + token * padded, padded);
 }
 
 void DecoderSession::compute_logits(std::uint32_t begin, std::uint32_t end) {

@@ -45,6 +45,7 @@ class DocidDecoder {
   AlignedVector<float> embedding_;  // [T + 1, padded]
   AlignedVector<float> position_;   // [positions, padded] or empty
   PackedLinear head_;
+  AlignedVector<float> head_rows_;  // [T, padded] again, row by row, for large vocabularies
   std::uint32_t tokens_ = 0;
   std::size_t positions_ = 0;
   std::vector<float>
@@ -78,6 +79,14 @@ class DecoderSession {
 
   // Hidden state of the new position behind the final norm, kept for logits(). The rows take the next slots, which must be there.
   void step(const StepRows& rows);
+
+  // [d] of a row of the last step, behind the final norm.
+  const float* hidden(std::size_t row) const { return normed_.data() + row * decoder_.stack_.padded; }
+
+  // Whether single logits are cheap: vocabularies of which a prefix allows few.
+  bool has_single_logits() const { return !decoder_.head_rows_.empty(); }
+  // The logit of one token of one row of the last step, only then. In float32 whatever the format.
+  void compute_logit(std::size_t row, std::uint32_t token);
 
   // Logits of tokens [begin, end) for the rows of the last step: row r is `row(r)`, token t its number t; others are undefined.
   void compute_logits(std::uint32_t begin, std::uint32_t end);
