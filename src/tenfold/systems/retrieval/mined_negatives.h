@@ -21,14 +21,13 @@ class MinedNegativesImpl : public torch::nn::Module {
   MinedNegativesImpl(std::int64_t documents, std::int64_t queries, std::int64_t depth);
 
   std::int64_t epoch() const;  // the lists are of; 0: none are there yet
-  // A list for every labelled training query, and for every document, which stands for the queries made up from it. The document itself and
-  // relevant ones are left out; a list that runs short ends with -1.
+  // As mine_negatives() (negative_lists.h), over whole vectors.
   void mine(const Corpus& corpus, Encoder encoder, std::int64_t epoch);
   // `count` places of the list of each row of a batch, by LibTorch's default generator: documents, without the places that are empty.
   torch::Tensor draw(const data::Batch& batch, std::int64_t count) const;
 
  private:
-  std::int64_t documents_, depth_;
+  std::int64_t documents_;
   torch::Tensor lists_;  // [documents + queries, depth] int32
   torch::Tensor epoch_;  // [1] int64
 };
