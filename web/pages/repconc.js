@@ -41,6 +41,22 @@ const howToBegin = () =>
     hint("DATA is a folder in the form of BEIR. Without it, --preset demo trains on a small made-up collection in seconds."),
   );
 
+// An index of vectors has no encoder: it is asked by programs.
+const vectorCard = ({ name, documents, dimension, bytes_per_document: bytes }) =>
+  card(
+    `${name}: an index of vectors`,
+    element(
+      "p",
+      {},
+      `${number(documents)} documents given as vectors of ${number(dimension)} numbers, in ${number(bytes)} bytes each. There is no encoder for texts here: a program sends the vector of a query and gets rows and scores.`,
+    ),
+    element(
+      "pre",
+      {},
+      `POST /v2/models/${name}/infer\n{"inputs": [{"name": "vector", "datatype": "FP32", "shape": [1, ${dimension}], "data": [ ${dimension} numbers ]}],\n "parameters": {"k": 10}}`,
+    ),
+  );
+
 const bytesText = (bytes) => `${number(bytes)} bytes a document`;
 
 class SearchView {
@@ -190,8 +206,11 @@ export default {
     );
     const indexes = await findIndexes(signal);
     if (indexes.length === 0) return root.append(howToBegin());
-    const view = new SearchView(context, indexes);
-    root.append(...view.build());
+    const ofTexts = indexes.filter((index) => index.content !== "vectors");
+    const ofVectors = indexes.filter((index) => index.content === "vectors").map(vectorCard);
+    if (ofTexts.length === 0) return root.append(...ofVectors);
+    const view = new SearchView(context, ofTexts);
+    root.append(...view.build(), ...ofVectors);
     if (query.get("q")) {
       view.asked = query.get("q");
       await view.run();

@@ -14,13 +14,13 @@
 
 #include "tenfold/kernels/nearest.h"
 #include "tenfold/search/code_store.h"
+#include "tenfold/search/coded_index.h"
 #include "tenfold/search/graph.h"
 #include "tenfold/search/product_quantizer.h"
-#include "tenfold/search/vector_index.h"
 
 namespace tenfold::search {
 
-class CodeIndex final : public VectorIndex {
+class CodeIndex final : public CodedIndex {
  public:
   // Without lists.
   explicit CodeIndex(ProductQuantizer quantizer);
@@ -45,7 +45,7 @@ class CodeIndex final : public VectorIndex {
   std::size_t dimension() const override { return quantizer_.dimension(); }
   std::size_t size() const override { return parts_.size; }
   std::size_t bytes() const override;
-  const ProductQuantizer& quantizer() const { return quantizer_; }
+  const ProductQuantizer& quantizer() const override { return quantizer_; }
   const Parts& parts() const { return parts_; }
   std::size_t lists() const { return parts_.stores.size(); }
   bool has_lists() const { return !parts_.coarse.empty(); }
@@ -57,14 +57,14 @@ class CodeIndex final : public VectorIndex {
   void link_coarse(const GraphOptions& options = {});
 
   void add(const Vectors& rows) override;
-  // Rows that are coded already: codes [rows, code_bytes()], as the quantiser packs them. Their lists are chosen by what the codes stand for.
-  void add_codes(std::span<const std::uint8_t> codes);
+  // Their lists are chosen by what the codes stand for.
+  void add_codes(std::span<const std::uint8_t> codes) override;
   // Other vectors for rows of the index, which move to their new list. Throws Error(kData): "index.no_such_row", and as check_vectors().
   void update(std::span<const std::uint32_t> numbers, const Vectors& rows);
-  // Copies mapped codes into memory: a file that changes later changes nothing.
-  void own_codes();
+  void own_codes() override;
   // Packed codes of all rows in the order of their numbers: [size, code_bytes()]. Removed rows keep theirs.
   std::vector<std::uint8_t> codes() const;
+  std::vector<std::uint8_t> packed_codes() const override { return codes(); }
 
  private:
   std::vector<Hits> search_checked(const Vectors& queries, const SearchRequest& request) const override;

@@ -171,7 +171,7 @@ std::size_t GraphIndex::bytes() const {
          (quantizer_.parts().centroids.size() + quantizer_.parts().rotation.size()) * sizeof(float);
 }
 
-void GraphIndex::own() {
+void GraphIndex::own_codes() {
   if (mapped_.empty()) return;
   owned_.assign(mapped_.begin(), mapped_.end());
   mapped_ = {};
@@ -181,7 +181,7 @@ void GraphIndex::own() {
 void GraphIndex::add(const Vectors& rows) {
   check_vectors(rows, dimension(), "documents");
   check_room(rows.rows);
-  own();
+  own_codes();
   constexpr std::size_t kPiece = 65536;  // so that the rotated copy stays small
   for (std::size_t first = 0; first < rows.rows; first += kPiece) {
     const Vectors piece = rows.slice(first, std::min(kPiece, rows.rows - first));
@@ -199,7 +199,7 @@ void GraphIndex::add(const Vectors& rows) {
 void GraphIndex::add_codes(std::span<const std::uint8_t> codes) {
   check_internal(codes.size() % quantizer_.code_bytes() == 0, "whole codes");
   check_room(codes.size() / quantizer_.code_bytes());
-  own();
+  own_codes();
   owned_.insert(owned_.end(), codes.begin(), codes.end());
   rows_ = owned_.size() / quantizer_.code_bytes();
   graph_.add(CodeSpace(quantizer_, owned_, rows_, {}));
@@ -210,7 +210,7 @@ void GraphIndex::update(std::span<const std::uint32_t> numbers, const Vectors& r
   check_vectors(rows, dimension(), "documents");
   check_internal(numbers.size() == rows.rows, "one number a row");
   check_rows(numbers, "update");
-  own();
+  own_codes();
   std::vector<std::uint8_t> codes(rows.rows * quantizer_.code_bytes());
   quantizer_.encode(rows, codes);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -226,7 +226,7 @@ void GraphIndex::keep_only(std::span<const std::uint32_t> rows) {
   std::vector<std::uint8_t> kept(rows.size() * bytes);
   for (std::size_t i = 0; i < rows.size(); ++i)
     std::copy_n(&codes()[rows[i] * bytes], bytes, &kept[i * bytes]);
-  own();
+  own_codes();
   owned_ = std::move(kept);
   rows_ = rows.size();
   graph_ = NeighborGraph(graph_.options());

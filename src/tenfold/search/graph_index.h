@@ -10,15 +10,15 @@
 #include <string_view>
 #include <vector>
 
+#include "tenfold/search/coded_index.h"
 #include "tenfold/search/graph.h"
 #include "tenfold/search/product_quantizer.h"
-#include "tenfold/search/vector_index.h"
 
 namespace tenfold::search {
 
 // Scores are those of a CodeIndex with the same quantiser. Removed rows and rows that a filter excludes are still walked through; when so
 // few rows are left that to score all of them is less work, that is done, and the result is exact. Range search scores every row.
-class GraphIndex final : public VectorIndex {
+class GraphIndex final : public CodedIndex {
  public:
   explicit GraphIndex(ProductQuantizer quantizer, GraphOptions options = {});
 
@@ -36,7 +36,7 @@ class GraphIndex final : public VectorIndex {
   std::size_t dimension() const override { return quantizer_.dimension(); }
   std::size_t size() const override { return rows_; }
   std::size_t bytes() const override;
-  const ProductQuantizer& quantizer() const { return quantizer_; }
+  const ProductQuantizer& quantizer() const override { return quantizer_; }
   const NeighborGraph& graph() const { return graph_; }
   std::span<const std::uint8_t> codes() const {
     return mapped_.empty() ? std::span<const std::uint8_t>(owned_) : mapped_;
@@ -47,7 +47,9 @@ class GraphIndex final : public VectorIndex {
   // New rows find their neighbours by their own distance to the codes of the others.
   void add(const Vectors& rows) override;
   // Rows that are coded already find them by what their codes stand for.
-  void add_codes(std::span<const std::uint8_t> codes);
+  void add_codes(std::span<const std::uint8_t> codes) override;
+  void own_codes() override;
+  std::vector<std::uint8_t> packed_codes() const override { return {codes().begin(), codes().end()}; }
   // Other vectors for rows of the index. Throws Error(kData): "index.no_such_row", and as check_vectors().
   void update(std::span<const std::uint32_t> numbers, const Vectors& rows);
 
@@ -55,7 +57,6 @@ class GraphIndex final : public VectorIndex {
   std::vector<Hits> search_checked(const Vectors& queries, const SearchRequest& request) const override;
   std::vector<Hits> range_checked(const Vectors& queries, float least, const Bitmap* allowed) const override;
   void keep_only(std::span<const std::uint32_t> rows) override;
-  void own();
 
   ProductQuantizer quantizer_;
   NeighborGraph graph_;

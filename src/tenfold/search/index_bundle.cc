@@ -221,6 +221,18 @@ void add_index_members(io::BundleWriter& bundle, const GraphIndex& index, const 
   bundle.add(kCodes, [&](WritableFile& file) { file.write(std::as_bytes(index.codes())); });
 }
 
+void add_index_members(io::BundleWriter& bundle, const CodedIndex& index, const CodeCounts* training) {
+  if (const auto* graph = dynamic_cast<const GraphIndex*>(&index))
+    add_index_members(bundle, *graph, training);
+  else
+    add_index_members(bundle, dynamic_cast<const CodeIndex&>(index), nullptr, training);
+}
+
+std::unique_ptr<CodedIndex> open_coded_index(const io::BundleReader& bundle) {
+  if (holds_graph_index(bundle)) return std::make_unique<GraphIndex>(open_graph_members(bundle));
+  return std::make_unique<CodeIndex>(std::move(open_index_members(bundle).index));
+}
+
 bool holds_graph_index(const io::BundleReader& bundle) {
   return bundle.open_tensors(kTensors).contains("graph_levels");
 }

@@ -4,6 +4,7 @@
 // that is being written is never seen half.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "tenfold/io/bundle.h"
@@ -25,6 +26,9 @@ void add_index_members(io::BundleWriter& bundle,
                        const GraphIndex& index,
                        const CodeCounts* training = nullptr);
 
+// Either of them.
+void add_index_members(io::BundleWriter& bundle, const CodedIndex& index, const CodeCounts* training);
+
 struct IndexMembers {
   CodeIndex index;
   std::optional<Int8Rows> second;
@@ -41,6 +45,7 @@ IndexMembers parse_index(const io::SafetensorsReader& tensors, const io::InputFi
 GraphIndex parse_graph_index(const io::SafetensorsReader& tensors, const io::InputFile::Mapping& codes);
 // Which of the two to call. Throws Error(kFile) as they do.
 bool holds_graph_index(const io::BundleReader& bundle);
+std::unique_ptr<CodedIndex> open_coded_index(const io::BundleReader& bundle);
 // Nothing when the index was written without. Throws Error(kFile) as they do; DriftMonitor checks the counts.
 std::optional<CodeCounts> read_training_counts(const io::BundleReader& bundle);
 

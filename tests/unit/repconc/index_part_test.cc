@@ -25,8 +25,7 @@ class WrittenIndex : public testing::Test {
   void SetUp() override {
     folder_ = scratch(testing::UnitTest::GetInstance()->current_test_info()->name());
     vectors_ = written_.encode_documents(documents().texts);
-    write_index(
-        real_file_system(), folder_ / "index", written_, documents(), build_codes(written_, vectors_, 0));
+    write_small(folder_ / "index", written_, vectors_);
   }
   Retriever written_ = retriever();
   std::vector<float> vectors_;
@@ -39,14 +38,14 @@ TEST_F(WrittenIndex, AnswersAsBeforeItWasWritten) {
   const std::vector<float> query = written_.encode_query(documents().texts[7]);
   EXPECT_EQ(open.retriever.encode_query(documents().texts[7]), query);
   const search::Vectors row(query.data(), 1, query.size());
-  EXPECT_EQ(open.codes.search(row).front(), build_codes(written_, vectors_, 0).search(row).front());
+  EXPECT_EQ(open.codes->search(row).front(), build_codes(written_, vectors_, 0).search(row).front());
   EXPECT_GE(open.code_file_bytes, documents().ids.size() * 2);
 }
 
 TEST_F(WrittenIndex, CodesAreOfTheFirstCodewordsAndScoresOfTheSecond) {
   const OpenIndex open = open_index(folder_.string());
-  EXPECT_EQ(open.codes.codes(), written_.codes(vectors_));
-  EXPECT_EQ(open.codes.quantizer().parts().centroids, written_.scoring.parts().centroids);
+  EXPECT_EQ(open.codes->packed_codes(), written_.codes(vectors_));
+  EXPECT_EQ(open.codes->quantizer().parts().centroids, written_.scoring.parts().centroids);
 }
 
 TEST_F(WrittenIndex, SearchOfAllListsFindsWhatSearchWithoutListsFinds) {
@@ -60,7 +59,7 @@ TEST_F(WrittenIndex, SearchOfAllListsFindsWhatSearchWithoutListsFinds) {
 TEST_F(WrittenIndex, QueriesOfUnitBlocksAreScaledAfterReadingToo) {
   Retriever scaled = written_;
   scaled.unit_blocks = true;
-  write_index(real_file_system(), folder_ / "scaled", scaled, documents(), build_codes(scaled, vectors_, 0));
+  write_small(folder_ / "scaled", scaled, vectors_);
   const OpenIndex open = open_index((folder_ / "scaled").string());
   EXPECT_TRUE(open.retriever.unit_blocks);
   EXPECT_FALSE(open_index((folder_ / "index").string()).retriever.unit_blocks);

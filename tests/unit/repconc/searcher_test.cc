@@ -17,8 +17,12 @@ namespace {
 OpenIndex small_index() {
   Retriever made = retriever();
   const std::vector<float> vectors = made.encode_documents(documents().texts);
-  search::CodeIndex codes = build_codes(made, vectors, 0);
-  return {.retriever = std::move(made), .corpus = documents(), .codes = std::move(codes)};
+  auto codes = build_index(made, vectors, {});
+  return {.retriever = std::move(made),
+          .corpus = documents(),
+          .codes = std::move(codes),
+          .words = {},
+          .counts = {}};
 }
 
 TEST(Searcher, AnswersByCodesVectorsAndWords) {
@@ -27,7 +31,7 @@ TEST(Searcher, AnswersByCodesVectorsAndWords) {
   const std::vector<float> query = searcher.index().retriever.encode_query(text);
   const search::Vectors row(query.data(), 1, query.size());
   EXPECT_EQ(searcher.hits(SearchMethod::kCodes, text, 5),
-            searcher.index().codes.search(row, {.k = 5}).front());
+            searcher.index().codes->search(row, {.k = 5}).front());
   // Queries and documents have encoders of their own here, so nothing says that document 11 is first; scores are those of vectors.
   const std::vector<float> vectors = searcher.index().retriever.encode_documents(documents().texts);
   for (const search::Hit& hit : searcher.hits(SearchMethod::kExact, text, 5)) {
@@ -68,7 +72,9 @@ class ServedIndex : public testing::Test {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     const OpenIndex open = small_index();
-    write_index(real_file_system(), folder_ / "index", open.retriever, open.corpus, open.codes);
+    write_index(real_file_system(),
+                folder_ / "index",
+                {.retriever = open.retriever, .corpus = open.corpus, .codes = *open.codes});
   }
   systems::Service open() { return open_service(io::BundleReader::open(folder_ / "index"), "small"); }
   static nlohmann::json call(const systems::Service& service,

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/retriever.h"
 #include "tenfold/systems/retrieval/demo_corpus.h"
 #include "tenfold/systems/training/verbs.h"
@@ -35,6 +36,12 @@ inline Retriever retriever() {
           .queries = queries,
           .assigning = first,
           .scoring = search::ProductQuantizer(parts)};
+}
+
+inline void write_small(const Path& target, const Retriever& made, const std::vector<float>& vectors) {
+  write_index(real_file_system(),
+              target,
+              {.retriever = made, .corpus = documents(), .codes = build_codes(made, vectors, 0)});
 }
 
 }  // namespace tenfold::repconc

@@ -21,7 +21,7 @@ class EmbeddedIndex : public testing::Test {
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
     const std::vector<float> vectors = made_.encode_documents(documents().texts);
-    write_index(real_file_system(), folder_ / "index", made_, documents(), build_codes(made_, vectors, 0));
+    write_small(folder_ / "index", made_, vectors);
   }
   Retriever made_ = retriever();
   Path folder_;
@@ -40,7 +40,7 @@ TEST_F(EmbeddedIndex, EncodesQueriesAsLibTorchDoes) {
 TEST_F(EmbeddedIndex, ScalesBlocksOfQueriesAsTheProgramDoes) {
   made_.unit_blocks = true;
   const std::vector<float> vectors = made_.encode_documents(documents().texts);
-  write_index(real_file_system(), folder_ / "cosine", made_, documents(), build_codes(made_, vectors, 0));
+  write_small(folder_ / "cosine", made_, vectors);
   const std::vector<float> own = TextIndex::open(folder_ / "cosine").encode(documents().texts[29]);
   const std::vector<float> reference = made_.encode_query(documents().texts[29]);
   const std::vector<float> plain = TextIndex::open(folder_ / "index").encode(documents().texts[29]);
@@ -56,7 +56,7 @@ TEST_F(EmbeddedIndex, FindsTheSameDocuments) {
   EXPECT_EQ(index.code_bytes(), 2u);
   const OpenIndex open = open_index((folder_ / "index").string());
   const std::vector<float> query = made_.encode_query(documents().texts[21]);
-  const search::Hits hits = open.codes.search(search::as_vectors(query, 8), {.k = 6}).front();
+  const search::Hits hits = open.codes->search(search::as_vectors(query, 8), {.k = 6}).front();
   const std::vector<FoundDocument> found = index.search(query, 6);
   ASSERT_EQ(found.size(), hits.size());
   for (std::size_t i = 0; i < hits.size(); ++i) {

@@ -14,6 +14,7 @@
 #include "tenfold/io/vecs.h"
 #include "tenfold/search/faiss_file.h"
 #include "tenfold/systems/repconc/retriever.h"
+#include "tenfold/systems/repconc/service.h"
 #include "tenfold/systems/repconc/stages.h"
 #include "tenfold/systems/repconc/vector_data.h"
 #include "tenfold/systems/repconc/vector_retriever.h"
@@ -85,8 +86,8 @@ class VectorRun : public testing::Test {
   }
   systems::Outcome train(const TrainOptions& options) { return train_stages(options, context_); }
   io::BundleReader model() const { return io::BundleReader::open(folder_ / "run" / "model"); }
-  io::BundleReader indexed(std::int64_t lists = 0) {
-    index_vectors(model(), "", lists, folder_ / "run" / "index", context_);
+  io::BundleReader indexed(const IndexLayout& layout = {}) {
+    index_vectors(model(), {"", layout}, folder_ / "run" / "index", context_);
     return io::BundleReader::open(folder_ / "run" / "index");
   }
   std::string error_with(const std::string& path) {
@@ -167,7 +168,7 @@ TEST_P(EveryMethod, AnswersByTheScoresOfItsCodes) {
   train(options(GetParam()));
   const OpenVectorIndex open = open_vector_index(indexed());
   const std::vector<float> queries = random_values(5, 9);
-  const auto found = open.codes.search(search::Vectors(queries.data(), 5, kDimension), 3);
+  const auto found = open.codes.search(search::Vectors(queries.data(), 5, kDimension), {.k = 3});
   // By hand: every document as its code has it.
   for (std::size_t q = 0; q < 5; ++q) {
     std::vector<std::pair<double, std::uint32_t>> scores;
@@ -222,18 +223,18 @@ TEST_F(VectorRun, LearnsFromLabels) {
   const VectorSet documents = read_vector_file(folder_ / "docs.fvecs", "documents");
   std::vector<std::uint8_t> codes(kDocuments * open.retriever.assigning->code_bytes());
   open.retriever.assigning->encode(documents.view(), codes);
-  EXPECT_EQ(open.codes.product_codes()->codes(), codes);
+  EXPECT_EQ(open.codes.product_codes()->packed_codes(), codes);
 }
 
 TEST_F(VectorRun, SearchesByRowAndByFile) {
   train(options());
   const io::BundleReader index = indexed();
-  const auto by_row = *search_vectors(index, {.row = 7, .k = 2}).json;
+  const auto by_row = *search_vectors(index, {.row = 7, .request = {.k = 2}}).json;
   EXPECT_EQ(by_row["results"].size(), 1u);
   const std::string queries = put("queries.fvecs", random_values(4, 8), kDimension);
-  const auto all = *search_vectors(index, {.queries = queries, .k = 2}).json;
+  const auto all = *search_vectors(index, {.queries = queries, .request = {.k = 2}}).json;
   EXPECT_EQ(all["results"].size(), 4u);
-  const auto one = *search_vectors(index, {.queries = queries, .row = 2, .k = 2}).json;
+  const auto one = *search_vectors(index, {.queries = queries, .row = 2, .request = {.k = 2}}).json;
   EXPECT_EQ(one["results"][0], all["results"][2]);
   EXPECT_EQ(code_of([&] { search_vectors(index, {.queries = queries, .row = 4}); }), "index.no_such_row");
   EXPECT_EQ(code_of([&] { search_vectors(index, {.row = kDocuments}); }), "index.no_such_row");
@@ -244,23 +245,86 @@ TEST_F(VectorRun, SearchesByRowAndByFile) {
 
 TEST_F(VectorRun, ExportsToFaissButForRabitq) {
   train(options());
-  const OpenVectorIndex open = open_vector_index(indexed(4));
+  const OpenVectorIndex open = open_vector_index(indexed({.lists = 4}));
   context_.out = folder_ / "faiss";
   export_vectors(io::BundleReader::open(folder_ / "run" / "index"), context_);
   const search::FaissIndex back = search::read_faiss(folder_ / "faiss" / "index.faiss");
-  EXPECT_EQ(back.codes->codes(), open.codes.product_codes()->codes());
+  EXPECT_EQ(back.codes->codes(), open.codes.product_codes()->packed_codes());
   context_.out = folder_ / "other";
   TrainOptions bits = options("rabitq");
   train(bits);
   index_vectors(
-      io::BundleReader::open(folder_ / "other" / "model"), "", 0, folder_ / "other" / "index", context_);
+      io::BundleReader::open(folder_ / "other" / "model"), {}, folder_ / "other" / "index", context_);
   EXPECT_EQ(code_of([&] { export_vectors(io::BundleReader::open(folder_ / "other" / "index"), context_); }),
             "export.no_faiss_form");
-  EXPECT_EQ(code_of([&] {
-              index_vectors(
-                  io::BundleReader::open(folder_ / "other" / "model"), "", 4, folder_ / "x", context_);
-            }),
-            "index.lists");
+  EXPECT_EQ(
+      code_of([&] {
+        index_vectors(
+            io::BundleReader::open(folder_ / "other" / "model"), {"", {.lists = 4}}, folder_ / "x", context_);
+      }),
+      "index.lists");
+}
+
+TEST_F(VectorRun, AddsVectorsAndRefusesToTakeThemOut) {
+  for (const std::string method : {"opq", "rabitq"}) {
+    train(options(method));
+    const io::BundleReader before = indexed(method == "opq" ? IndexLayout{.graph = 8} : IndexLayout{});
+    const VectorChange change{.add = put("more.fvecs", random_values(30, 12), kDimension)};
+    const Path target = folder_ / "run" / "index";
+    EXPECT_EQ((*add_vectors(before, change, target, context_).json)["documents"], kDocuments + 30);
+    const OpenVectorIndex open = open_vector_index(io::BundleReader::open(target));
+    EXPECT_EQ(open.codes.size(), kDocuments + 30);
+    const std::vector<float> more = random_values(30, 12);
+    std::vector<std::uint8_t> codes(30 * open.codes.code_bytes());
+    open.retriever.assigning->encode(search::Vectors(more.data(), 30, kDimension), codes);
+    const std::vector<std::uint8_t> all =
+        open.codes.product_codes() ? open.codes.product_codes()->packed_codes() : open.codes.other_codes();
+    EXPECT_TRUE(
+        std::equal(codes.begin(), codes.end(), all.end() - static_cast<std::ptrdiff_t>(codes.size())));
+    const auto found = open.codes.search(search::Vectors(more.data(), 1, kDimension), {.k = 400}).front();
+    EXPECT_EQ(found.size(), kDocuments + 30);
+    EXPECT_EQ(code_of([&] { add_vectors(before, {.others = true}, target, context_); }), "index.only_adds");
+    EXPECT_EQ(code_of([&] {
+                add_vectors(io::BundleReader::open(target),
+                            {.add = put("wide.fvecs", random_values(20, 4), 16)},
+                            target,
+                            context_);
+              }),
+              "vectors.dimension");
+    EXPECT_EQ(open_vector_index(io::BundleReader::open(target)).codes.size(), kDocuments + 30);
+    std::filesystem::remove_all(folder_ / "run");
+  }
+}
+
+TEST_F(VectorRun, IsServedByVector) {
+  train(options());
+  const OpenVectorIndex open = open_vector_index(indexed());
+  const systems::Service service = open_service(io::BundleReader::open(folder_ / "run" / "index"), "vectors");
+  const std::vector<float> queries = random_values(2, 9);
+  const std::shared_ptr<const void> parameters = service.predictor->info().parameters().options;
+  std::vector<systems::PredictItem> items;
+  for (const std::size_t q : {0u, 1u})
+    items.push_back({{systems::Tensor::of<float>("vector",
+                                                 {static_cast<std::int64_t>(kDimension)},
+                                                 std::span(queries).subspan(q * kDimension, kDimension))},
+                     parameters});
+  items.push_back(items[0]);
+  items[2].inputs[0].values<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  const auto answers = service.predictor->predict(items, {});
+  ASSERT_TRUE(answers.at(2).error.has_value());
+  EXPECT_EQ(answers[2].error->code(), "vectors.not_finite");
+  const auto found = open.codes.search(search::Vectors(queries.data(), 2, kDimension), {.k = 10});
+  for (const std::size_t q : {0u, 1u}) {
+    ASSERT_EQ(answers[q].outputs.size(), 2u);
+    for (std::size_t i = 0; i < 10; ++i) {
+      EXPECT_EQ(answers[q].outputs[0].values<std::int64_t>()[i], found[q][i].row);
+      EXPECT_EQ(answers[q].outputs[1].values<float>()[i], found[q][i].score);
+    }
+  }
+  ASSERT_EQ(service.routes.size(), 1u);
+  EXPECT_EQ(service.routes[0].path, "about");
+  systems::RouteContext context;
+  EXPECT_EQ(service.routes[0].prepare().run(context)["content"], "vectors");
 }
 
 TEST(VectorEncoder, BeginsAsTheIdentityAndMapsQueriesAlone) {

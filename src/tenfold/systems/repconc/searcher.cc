@@ -42,9 +42,19 @@ SearchMethod parse_search_method(const std::string& name) {
                       .remedy = "choose one of these"});
 }
 
+Searcher::Searcher(OpenIndex open, search::SearchRequest depth) : open_(std::move(open)), depth_(depth) {
+  const search::Bitmap& removed = open_.codes->removed();
+  for (std::uint32_t row = 0; row < open_.codes->size(); ++row) {
+    if (removed.test(row)) removed_.push_back(row);
+  }
+  if (removed_.empty()) return;
+  remaining_.emplace(open_.codes->size(), true);
+  for (const std::uint32_t row : removed_) remaining_->clear(row);
+}
+
 std::vector<std::int64_t> Searcher::sizes() const {
-  const auto own = static_cast<std::int64_t>(open_.codes.quantizer().code_bytes());
-  const auto dimension = static_cast<std::int64_t>(open_.codes.dimension());
+  const auto own = static_cast<std::int64_t>(open_.codes->quantizer().code_bytes());
+  const auto dimension = static_cast<std::int64_t>(open_.codes->dimension());
   std::vector<std::int64_t> sizes = {own};
   for (std::int64_t bytes = 1; bytes <= dimension / 2; bytes *= 2) {
     if (bytes != own && dimension % bytes == 0 && open_.corpus.ids.size() >= kCodewords)
@@ -66,13 +76,16 @@ Searcher::Plan Searcher::plan(SearchMethod method,
   return plan;
 }
 
-search::Hits Searcher::run(const Plan& plan) {
-  if (plan.method == SearchMethod::kBm25) return plan.words->search(plan.text, plan.k);
+search::Hits Searcher::run(const Plan& plan) const {
+  const search::Bitmap* remaining = remaining_ ? &*remaining_ : nullptr;
+  search::SearchRequest request = depth_;
+  if (plan.method == SearchMethod::kBm25) return plan.words->search(plan.text, plan.k, remaining);
   const search::Vectors row(plan.query.data(), 1, plan.query.size());
   if (plan.method == SearchMethod::kExact) return plan.whole->search(row, {.k = plan.k}).front();
-  if (plan.method == SearchMethod::kCodes) return plan.codes->search(row, {.k = plan.k}).front();
-  const std::array<search::Hits, 2> both = {plan.words->search(plan.text, kFusionDepth),
-                                            plan.codes->search(row, {.k = kFusionDepth}).front()};
+  request.k = plan.method == SearchMethod::kCodes ? plan.k : kFusionDepth;
+  if (plan.method == SearchMethod::kCodes) return plan.codes->search(row, request).front();
+  const std::array<search::Hits, 2> both = {plan.words->search(plan.text, kFusionDepth, remaining),
+                                            plan.codes->search(row, request).front()};
   return search::reciprocal_rank_fusion(both, plan.k);
 }
 
@@ -100,35 +113,42 @@ SearchAnswer Searcher::answer(SearchMethod method,
   if (ready.words)
     answer.bytes_per_document += static_cast<double>(ready.words->bytes()) /
                                  static_cast<double>(std::max<std::size_t>(1, ready.words->size()));
-  if (method == SearchMethod::kCodes && ready.codes != &open_.codes) answer.method = "opq";
+  if (method == SearchMethod::kCodes && ready.codes != open_.codes.get()) answer.method = "opq";
   return answer;
 }
 
 std::string Searcher::documents_fingerprint() const {
   std::string all;
   for (std::size_t i = 0; i < open_.corpus.ids.size(); ++i)
-    all += sha256_hex(open_.corpus.ids[i] + "\n" + open_.corpus.texts[i]);
+    if (!open_.codes->removed().test(i))
+      all += sha256_hex(open_.corpus.ids[i] + "\n" + open_.corpus.texts[i]);
   return sha256_hex(all).substr(0, 16);
 }
 
 const search::FlatIndex& Searcher::whole() const {
   const std::lock_guard lock(mutex_);
   if (!whole_) {
-    if (vectors_.empty()) vectors_ = open_.retriever.encode_documents(open_.corpus.texts);
-    whole_ = std::make_unique<search::FlatIndex>(exact_index(vectors_, open_.codes.dimension()));
+    make_vectors();
+    whole_ = std::make_unique<search::FlatIndex>(exact_index(vectors_, open_.codes->dimension()));
+    whole_->remove(removed_);
   }
   return *whole_;
 }
 
 const search::Bm25Index& Searcher::words() const {
+  if (open_.words) return *open_.words;
   const std::lock_guard lock(mutex_);
   if (!words_) words_ = std::make_unique<search::Bm25Index>(open_.corpus.texts);
   return *words_;
 }
 
-const search::CodeIndex& Searcher::codes(std::int64_t bytes) const {
-  if (bytes == 0 || bytes == static_cast<std::int64_t>(open_.codes.quantizer().code_bytes()))
-    return open_.codes;
+void Searcher::make_vectors() const {
+  if (vectors_.empty()) vectors_ = open_.retriever.encode_documents(open_.corpus.texts);
+}
+
+const search::CodedIndex& Searcher::codes(std::int64_t bytes) const {
+  if (bytes == 0 || bytes == static_cast<std::int64_t>(open_.codes->quantizer().code_bytes()))
+    return *open_.codes;
   const std::vector<std::int64_t> known = sizes();
   if (std::find(known.begin(), known.end(), bytes) == known.end()) {
     throw Error(ErrorClass::kConfig,
@@ -140,11 +160,12 @@ const search::CodeIndex& Searcher::codes(std::int64_t bytes) const {
   }
   const std::lock_guard lock(mutex_);
   if (const auto found = other_.find(bytes); found != other_.end()) return found->second;
-  if (vectors_.empty()) vectors_ = open_.retriever.encode_documents(open_.corpus.texts);
-  const search::Vectors rows = search::as_vectors(vectors_, open_.codes.dimension());
+  make_vectors();
+  const search::Vectors rows = search::as_vectors(vectors_, open_.codes->dimension());
   search::CodeIndex index(
       search::train_product_quantizer(rows, {.method = "opq", .bytes = bytes, .rotations = kRotations}));
   index.add(rows);
+  index.remove(removed_);
   return other_.emplace(bytes, std::move(index)).first->second;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,12 @@ struct SearchAnswer {
   search::Hits hits;
 };
 
-// Thread-safe. What a method needs beside the codes is made when it is first asked for: whole vectors are encoded again, BM25 reads
-// the texts, other sizes train an OPQ on the whole vectors.
+// Thread-safe. What a method needs beside codes and words is made when it is first asked for: whole vectors are encoded again, other
+// sizes train an OPQ on them.
 class Searcher {
  public:
-  explicit Searcher(OpenIndex open) : open_(std::move(open)) {}
+  // `depth`: probes and candidates of a search by the index's own codes.
+  explicit Searcher(OpenIndex open, search::SearchRequest depth = {});
 
   const OpenIndex& index() const { return open_; }
   // Bytes a document that `bytes` of answer() may ask for, ascending: that of the index, and those for which an OPQ can be trained.
@@ -60,18 +62,22 @@ class Searcher {
     const std::string& text;
     std::size_t k;
     std::vector<float> query;  // encoded; empty for words
-    const search::CodeIndex* codes = nullptr;
+    const search::CodedIndex* codes = nullptr;
     const search::FlatIndex* whole = nullptr;
     const search::Bm25Index* words = nullptr;
   };
   Plan plan(SearchMethod method, const std::string& text, std::size_t k, std::int64_t bytes) const;
-  static search::Hits run(const Plan& plan);
+  search::Hits run(const Plan& plan) const;
 
   const search::FlatIndex& whole() const;
   const search::Bm25Index& words() const;
-  const search::CodeIndex& codes(std::int64_t bytes) const;
+  const search::CodedIndex& codes(std::int64_t bytes) const;
+  void make_vectors() const;
 
   OpenIndex open_;
+  search::SearchRequest depth_;
+  std::vector<std::uint32_t> removed_;       // rows
+  std::optional<search::Bitmap> remaining_;  // when there are any removed ones
   mutable std::mutex mutex_;
   mutable std::vector<float> vectors_;
   mutable std::unique_ptr<search::FlatIndex> whole_;

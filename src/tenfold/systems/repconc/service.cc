@@ -11,6 +11,7 @@
 
 #include "tenfold/systems/predictor.h"
 #include "tenfold/systems/repconc/searcher.h"
+#include "tenfold/systems/repconc/vector_retriever.h"
 #include "tenfold/systems/retrieval/runtime/documents.h"
 
 namespace tenfold::repconc {
@@ -48,8 +49,8 @@ class IndexPredictor final : public systems::Predictor {
       : searcher_(std::move(searcher)),
         info_(info_of(name,
                       fmt::format("{} documents in {} bytes each, searched by a text",
-                                  searcher_->index().corpus.ids.size(),
-                                  searcher_->index().codes.quantizer().code_bytes()))) {
+                                  searcher_->index().codes->live(),
+                                  searcher_->index().codes->quantizer().code_bytes()))) {
     info_.outputs = {
         {.name = "ids", .type = TensorType::kBytes, .shape = {-1}, .help = "documents, best first"},
         {.name = "scores",
@@ -64,7 +65,7 @@ class IndexPredictor final : public systems::Predictor {
   void warm_up() override {
     const OpenIndex& index = searcher_->index();
     const std::vector<float> query = index.retriever.encode_queries({"warm"});
-    index.codes.search(search::as_vectors(query, index.codes.dimension()), {.k = 1});
+    index.codes->search(search::as_vectors(query, index.codes->dimension()), {.k = 1});
   }
 
   std::vector<PredictAnswer> predict(std::span<const PredictItem> items, Deadline) override {
@@ -96,6 +97,80 @@ class IndexPredictor final : public systems::Predictor {
   }
 
   std::shared_ptr<const Searcher> searcher_;
+  systems::PredictorInfo info_;
+};
+
+struct VectorAnswerOptions {
+  std::int64_t k = 10, probes = 0, candidates = 0;
+
+  void visit_fields(auto&& field) {
+    field("k", k, {.help = "documents a vector", .min = 1, .max = 1000});
+    field("probes", probes, {.help = "lists to look into; 0: a tenth of them", .min = 0, .max = 1e7});
+    field("candidates",
+          candidates,
+          {.help = "documents that a walk through the graph keeps in sight; 0: 64", .min = 0, .max = 1e6});
+  }
+};
+
+// Documents, as rows, for vectors.
+class VectorPredictor final : public systems::Predictor {
+ public:
+  VectorPredictor(std::shared_ptr<const OpenVectorIndex> open, const std::string& name)
+      : open_(std::move(open)),
+        info_(info_of(name,
+                      fmt::format("{} documents given as vectors, in {} bytes each, searched by a vector",
+                                  open_->codes.size(),
+                                  open_->codes.code_bytes()))) {
+    info_.inputs = {{.name = "vector",
+                     .type = TensorType::kFp32,
+                     .shape = {static_cast<std::int64_t>(open_->retriever.dimension())},
+                     .help = "of the query, by what encoded the documents"}};
+    info_.outputs = {{.name = "rows",
+                      .type = TensorType::kInt64,
+                      .shape = {-1},
+                      .help = "documents, best first: rows of the file they came from; -1: no more"},
+                     {.name = "scores", .type = TensorType::kFp32, .shape = {-1}, .help = "inner products"}};
+    info_.parameters = systems::parameters_of<VectorAnswerOptions>();
+  }
+
+  const systems::PredictorInfo& info() const override { return info_; }
+
+  std::vector<PredictAnswer> predict(std::span<const PredictItem> items, Deadline) override {
+    const auto& options = *static_cast<const VectorAnswerOptions*>(items.front().parameters.get());
+    std::vector<PredictAnswer> answers;
+    for (const PredictItem& item : items) {
+      try {
+        answers.push_back({answer(item.inputs.front().values<float>(), options), {}});
+      } catch (const Error& error) {
+        answers.push_back({{}, error});
+      }
+    }
+    return answers;
+  }
+
+ private:
+  std::vector<Tensor> answer(std::span<const float> vector, const VectorAnswerOptions& options) const {
+    const search::Vectors query(vector.data(), 1, vector.size());
+    search::check_vectors(query, open_->retriever.dimension(), "queries");
+    const std::vector<float> mapped = open_->retriever.map_queries(query);
+    const auto k = static_cast<std::size_t>(options.k);
+    const search::Hits hits = open_->codes
+                                  .search(search::as_vectors(mapped, vector.size()),
+                                          {.k = k,
+                                           .probes = static_cast<std::size_t>(options.probes),
+                                           .candidates = static_cast<std::size_t>(options.candidates)})
+                                  .front();
+    std::vector<std::int64_t> rows(k, -1);
+    std::vector<float> scores(k);
+    for (std::size_t i = 0; i < hits.size(); ++i) {
+      rows[i] = hits[i].row;
+      scores[i] = hits[i].score;
+    }
+    return {Tensor::of<std::int64_t>("rows", {options.k}, rows),
+            Tensor::of<float>("scores", {options.k}, scores)};
+  }
+
+  std::shared_ptr<const OpenVectorIndex> open_;
   systems::PredictorInfo info_;
 };
 
@@ -176,16 +251,37 @@ nlohmann::json side_by_side(const Searcher& searcher, const SideBySideOptions& o
                        {"microseconds", answer.microseconds},
                        {"hits", std::move(hits)}});
   }
-  return {{"text", options.text}, {"documents", corpus.ids.size()}, {"answers", std::move(answers)}};
+  return {
+      {"text", options.text}, {"documents", searcher.index().codes->live()}, {"answers", std::move(answers)}};
 }
 
 struct NoOptions {
   void visit_fields(auto&&) {}
 };
 
+systems::ApiRoute about_route(nlohmann::json about) {
+  return systems::make_route<NoOptions>(
+      "about",
+      "number of documents, size of their codes, what they were made of, sizes that search can compare",
+      false,
+      [about = std::move(about)](const NoOptions&, systems::RouteContext&) { return about; });
+}
+
+systems::Service vector_service(const io::BundleReader& bundle, const std::string& name) {
+  const auto open = std::make_shared<OpenVectorIndex>(open_vector_index(bundle));
+  open->codes.own_codes();
+  systems::Service service{std::make_shared<VectorPredictor>(open, name), {}};
+  service.routes.push_back(about_route({{"content", "vectors"},
+                                        {"documents", open->codes.size()},
+                                        {"dimension", open->retriever.dimension()},
+                                        {"bytes_per_document", open->codes.code_bytes()},
+                                        {"maps_queries", open->retriever.queries != nullptr}}));
+  return service;
+}
+
 systems::Service index_service(const io::BundleReader& bundle, const std::string& name) {
   OpenIndex open = open_index(bundle);
-  open.codes.own_codes();  // a server answers from what it opened, whatever becomes of the file
+  open.codes->own_codes();  // a server answers from what it opened, whatever becomes of the file
   const auto searcher = std::make_shared<const Searcher>(std::move(open));
   systems::Service service{std::make_shared<IndexPredictor>(searcher, name), {}};
   service.routes.push_back(systems::make_route<SideBySideOptions>(
@@ -195,16 +291,13 @@ systems::Service index_service(const io::BundleReader& bundle, const std::string
       [searcher](const SideBySideOptions& options, systems::RouteContext&) {
         return side_by_side(*searcher, options);
       }));
-  const nlohmann::json about = {{"documents", searcher->index().corpus.ids.size()},
-                                {"dimension", searcher->index().codes.dimension()},
-                                {"bytes_per_document", searcher->index().codes.quantizer().code_bytes()},
+  const nlohmann::json about = {{"content", "texts"},
+                                {"documents", searcher->index().codes->live()},
+                                {"dimension", searcher->index().codes->dimension()},
+                                {"bytes_per_document", searcher->index().codes->quantizer().code_bytes()},
                                 {"sizes", searcher->sizes()},
                                 {"fingerprint", searcher->documents_fingerprint()}};
-  service.routes.push_back(systems::make_route<NoOptions>(
-      "about",
-      "number of documents, size of their codes, sizes that search can compare",
-      false,
-      [about](const NoOptions&, systems::RouteContext&) { return about; }));
+  service.routes.push_back(about_route(about));
   return service;
 }
 
@@ -212,6 +305,7 @@ systems::Service index_service(const io::BundleReader& bundle, const std::string
 
 systems::Service open_service(const io::BundleReader& bundle, const std::string& name) {
   if (bundle.has(retrieval::kDocumentsMember)) return index_service(bundle, name);
+  if (is_vector_bundle(bundle) && bundle.has("index.safetensors")) return vector_service(bundle, name);
   return {std::make_shared<EncoderPredictor>(open_retriever(bundle), name), {}};
 }
 

@@ -136,33 +136,42 @@ VectorRetriever open_vector_retriever(const io::BundleReader& bundle) {
   return retriever;
 }
 
-VectorCodes::VectorCodes(const VectorRetriever& retriever, search::Vectors documents, std::int64_t lists) {
-  std::vector<std::uint8_t> codes(documents.rows * retriever.assigning->code_bytes());
-  retriever.assigning->encode(documents, codes);
-  const search::ProductQuantizer* scoring = product_of(*retriever.scoring);
-  if (scoring == nullptr) {
-    if (lists > 0)
+VectorCodes::VectorCodes(const VectorRetriever& retriever,
+                         search::Vectors documents,
+                         const IndexLayout& layout) {
+  check_layout(layout);
+  if (const search::ProductQuantizer* scoring = product_of(*retriever.scoring)) {
+    index_ = empty_index(*scoring, documents, layout);
+  } else {
+    if (layout.lists > 0 || layout.graph > 0)
       throw Error(ErrorClass::kConfig,
                   "index.lists",
-                  {.what = "codes of RaBitQ have no lists",
-                   .seen = std::to_string(lists),
-                   .wanted = "0",
-                   .remedy = "leave --lists out, or train with another method"});
+                  {.what = "codes of RaBitQ have neither lists nor a graph",
+                   .seen = fmt::format("{} lists, {} neighbours", layout.lists, layout.graph),
+                   .wanted = "0 of both",
+                   .remedy = "leave --lists and --graph out, or train with another method"});
     quantizer_ = retriever.scoring;
-    codes_ = std::move(codes);
-    return;
   }
-  index_ = lists == 0
-               ? search::CodeIndex(*scoring)
-               : search::CodeIndex(
-                     *scoring, search::train_coarse(*scoring, documents, static_cast<std::size_t>(lists), 1));
-  index_->add_codes(codes);
+  add(retriever, documents);
+}
+
+void VectorCodes::add(const VectorRetriever& retriever, search::Vectors documents) {
+  std::vector<std::uint8_t> codes(documents.rows * retriever.assigning->code_bytes());
+  retriever.assigning->encode(documents, codes);
+  if (index_)
+    index_->add_codes(codes);
+  else
+    codes_.insert(codes_.end(), codes.begin(), codes.end());
+}
+
+void VectorCodes::own_codes() {
+  if (index_) index_->own_codes();
 }
 
 VectorCodes::VectorCodes(std::shared_ptr<const search::Quantizer> quantizer, std::vector<std::uint8_t> codes)
     : quantizer_(std::move(quantizer)), codes_(std::move(codes)) {}
 
-VectorCodes::VectorCodes(search::CodeIndex index) : index_(std::move(index)) {}
+VectorCodes::VectorCodes(std::unique_ptr<search::CodedIndex> index) : index_(std::move(index)) {}
 
 std::size_t VectorCodes::size() const {
   return index_ ? index_->size() : codes_.size() / code_bytes();
@@ -186,12 +195,13 @@ search::Hits VectorCodes::scan(std::span<const float> query, std::size_t k) cons
   return best.take();
 }
 
-std::vector<search::Hits> VectorCodes::search(search::Vectors queries, std::size_t k) const {
-  if (index_) return index_->search(queries, {.k = k});
+std::vector<search::Hits> VectorCodes::search(search::Vectors queries,
+                                              const search::SearchRequest& request) const {
+  if (index_) return index_->search(queries, request);
   search::check_vectors(queries, quantizer_->dimension(), "queries");
   std::vector<search::Hits> hits(queries.rows);
   parallel_for(queries.rows, 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) hits[i] = scan(queries.row(i), k);
+    for (std::size_t i = begin; i < end; ++i) hits[i] = scan(queries.row(i), request.k);
   });
   return hits;
 }
@@ -205,7 +215,7 @@ std::vector<float> VectorCodes::decode(std::size_t row) const {
                  .wanted = fmt::format("0 to {}", size() - 1),
                  .remedy = "choose another row"});
   const search::Quantizer& quantizer = index_ ? index_->quantizer() : *quantizer_;
-  const std::vector<std::uint8_t> all = index_ ? index_->codes() : codes_;
+  const std::vector<std::uint8_t> all = index_ ? index_->packed_codes() : codes_;
   std::vector<float> values(quantizer.dimension());
   quantizer.decode(std::span(all).subspan(row * code_bytes(), code_bytes()), values);
   return values;
@@ -219,7 +229,7 @@ void write_vector_index(FileSystem& files,
       files, target, {.system = "repconc", .created_by = "tenfold " + std::string(version())});
   add_vector_members(bundle, retriever);
   if (codes.product_codes() != nullptr) {
-    search::add_index_members(bundle, *codes.product_codes());
+    search::add_index_members(bundle, *codes.product_codes(), nullptr);
   } else {
     const std::vector<io::TensorView> views = {{.name = kCodes,
                                                 .dtype = io::DType::kU8,
@@ -234,8 +244,8 @@ OpenVectorIndex open_vector_index(const io::BundleReader& bundle) {
   VectorRetriever retriever = open_vector_retriever(bundle);
   const auto codes_of = [&] {
     if (product_of(*retriever.scoring) != nullptr) {
-      search::CodeIndex index = std::move(search::open_index_members(bundle).index);
-      if (index.dimension() != retriever.dimension())
+      std::unique_ptr<search::CodedIndex> index = search::open_coded_index(bundle);
+      if (index->dimension() != retriever.dimension())
         throw retrieval::bad_weights("an index of another dimension");
       return VectorCodes(std::move(index));
     }

@@ -4,14 +4,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "tenfold/base/file_system.h"
 #include "tenfold/io/bundle.h"
-#include "tenfold/search/code_index.h"
+#include "tenfold/search/coded_index.h"
 #include "tenfold/search/quantizer.h"
-#include "tenfold/search/vector_index.h"
+#include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/vector_encoder.h"
 #include "tenfold/systems/retrieval/encoder.h"
 
@@ -35,26 +34,30 @@ VectorRetriever open_vector_retriever(const io::BundleReader& bundle);
 // Codes of documents that are searched one after the other: product codes (CodeIndex), or those of RaBitQ.
 class VectorCodes {
  public:
-  // lists: of product codes; RaBitQ has none. Throws Error(kConfig, "index.lists") for RaBitQ with lists.
-  VectorCodes(const VectorRetriever& retriever, search::Vectors documents, std::int64_t lists);
+  // layout: of product codes; RaBitQ has none. Throws Error(kConfig, "index.lists") for RaBitQ with one, and as check_layout().
+  VectorCodes(const VectorRetriever& retriever, search::Vectors documents, const IndexLayout& layout);
   // Codes of RaBitQ, [rows, code_bytes()], or an index of product codes.
   VectorCodes(std::shared_ptr<const search::Quantizer> quantizer, std::vector<std::uint8_t> codes);
-  explicit VectorCodes(search::CodeIndex index);
+  explicit VectorCodes(std::unique_ptr<search::CodedIndex> index);
 
   std::size_t size() const;
   std::size_t code_bytes() const;
-  const search::CodeIndex* product_codes() const { return index_ ? &*index_ : nullptr; }
+  const search::CodedIndex* product_codes() const { return index_.get(); }
   const std::vector<std::uint8_t>& other_codes() const { return codes_; }
 
   // Queries are mapped already.
-  std::vector<search::Hits> search(search::Vectors queries, std::size_t k) const;
+  std::vector<search::Hits> search(search::Vectors queries, const search::SearchRequest& request) const;
+  // Vectors get the rows size(), size() + 1, ...
+  void add(const VectorRetriever& retriever, search::Vectors documents);
+  // Copies mapped codes into memory.
+  void own_codes();
   // What the code of a document stands for. Throws Error(kData, "index.no_such_row").
   std::vector<float> decode(std::size_t row) const;
 
  private:
   search::Hits scan(std::span<const float> query, std::size_t k) const;
 
-  std::optional<search::CodeIndex> index_;
+  std::unique_ptr<search::CodedIndex> index_;
   std::shared_ptr<const search::Quantizer> quantizer_;  // of codes_
   std::vector<std::uint8_t> codes_;
 };

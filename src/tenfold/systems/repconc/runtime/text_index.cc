@@ -133,7 +133,7 @@ struct TextIndex::State {
   std::shared_ptr<const retrieval::Vocabulary> vocabulary;
   std::optional<BagOfWords> encoder;
   search::BeirCorpus corpus;
-  search::CodeIndex codes;
+  std::unique_ptr<search::CodedIndex> codes;
   bool unit_blocks = false;  // queries are scaled block by block
 };
 
@@ -151,10 +151,10 @@ TextIndex TextIndex::open(const Path& folder) {
   auto state = std::make_unique<State>(State{.vocabulary = std::move(vocabulary),
                                              .encoder = std::move(encoder),
                                              .corpus = retrieval::read_documents(bundle),
-                                             .codes = std::move(search::open_index_members(bundle).index),
+                                             .codes = search::open_coded_index(bundle),
                                              .unit_blocks = tensors.contains("unit_blocks")});
-  const bool fits = state->corpus.ids.size() == state->codes.size() &&
-                    (!state->encoder || state->encoder->dimension() == state->codes.dimension());
+  const bool fits = state->corpus.ids.size() == state->codes->size() &&
+                    (!state->encoder || state->encoder->dimension() == state->codes->dimension());
   if (!fits) {
     throw Error(
         ErrorClass::kFile,
@@ -162,22 +162,22 @@ TextIndex TextIndex::open(const Path& folder) {
         {.what = "the members of the index do not fit together",
          .seen = fmt::format("{} texts, {} codes, vectors of {} numbers",
                              state->corpus.ids.size(),
-                             state->codes.size(),
-                             state->encoder ? state->encoder->dimension() : state->codes.dimension()),
-         .wanted = fmt::format("a text for every code, vectors of {} numbers", state->codes.dimension()),
+                             state->codes->size(),
+                             state->encoder ? state->encoder->dimension() : state->codes->dimension()),
+         .wanted = fmt::format("a text for every code, vectors of {} numbers", state->codes->dimension()),
          .remedy = "run tenfold repconc index again"});
   }
   return TextIndex(std::move(state));
 }
 
 std::size_t TextIndex::size() const {
-  return state_->codes.size();
+  return state_->codes->live();
 }
 std::size_t TextIndex::dimension() const {
-  return state_->codes.dimension();
+  return state_->codes->dimension();
 }
 std::size_t TextIndex::code_bytes() const {
-  return state_->codes.quantizer().code_bytes();
+  return state_->codes->quantizer().code_bytes();
 }
 bool TextIndex::encodes_texts() const {
   return state_->encoder.has_value();
@@ -193,7 +193,7 @@ std::vector<float> TextIndex::encode(std::string_view text) const {
                  .remedy = "search with the query's vector, or through tenfold serve"});
   }
   std::vector<float> query = (*state_->encoder)(retrieval::query_tokens(*state_->vocabulary, text));
-  if (state_->unit_blocks) scale_blocks(state_->codes.quantizer(), query);
+  if (state_->unit_blocks) scale_blocks(state_->codes->quantizer(), query);
   return query;
 }
 
@@ -204,7 +204,7 @@ std::vector<FoundDocument> TextIndex::search(std::string_view text, std::size_t 
 std::vector<FoundDocument> TextIndex::search(const std::vector<float>& query, std::size_t k) const {
   std::vector<FoundDocument> found;
   const search::Vectors row(query.data(), 1, query.size());
-  const search::Hits hits = state_->codes.search(row, {.k = k}).front();
+  const search::Hits hits = state_->codes->search(row, {.k = k}).front();
   for (const search::Hit& hit : hits)
     found.push_back({state_->corpus.ids[hit.row], state_->corpus.texts[hit.row], hit.score});
   return found;

@@ -76,6 +76,15 @@ void put_codes(const Study& study, const JointModule& model, const std::string& 
   to["error_" + name] = search::reconstruction_error(quantizer, rows_of(x));
 }
 
+// Codes and ranking after the joint stage alone.
+Measurement compare(Study& study, const JointModule& with, const JointModule& without) {
+  Measurement result;
+  put_codes(study, with, "with", result);
+  put_codes(study, without, "without", result);
+  put_difference(study.scores(study.without_query(with)), study.scores(study.without_query(without)), result);
+  return result;
+}
+
 Claim base(const std::string& id, const std::string& collection, const std::string& setup) {
   Claim claim;
   claim.id = id;
@@ -114,13 +123,8 @@ Claim constraint(const std::string& collection,
     JointOptions balanced = study.options().joint, nearest = balanced;
     balanced.assignment = "sinkhorn";
     nearest.assignment = "nearest";
-    Measurement result;
     const JointModule with = study.joint(begin, balanced), without = study.joint(begin, nearest);
-    put_codes(study, with, "with", result);
-    put_codes(study, without, "without", result);
-    put_difference(
-        study.scores(study.without_query(with)), study.scores(study.without_query(without)), result);
-    return result;
+    return compare(study, with, without);
   };
   return claim;
 }
@@ -135,13 +139,8 @@ Claim error_term(const std::string& collection, const std::string& id) {
     const search::ProductQuantizer& begin = study.start(bytes_of(run, 8));
     JointOptions none = study.options().joint;
     none.mse_weight = 0.0;
-    Measurement result;
     const JointModule with = study.joint(bytes_of(run, 8)), without = study.joint(begin, none);
-    put_codes(study, with, "with", result);
-    put_codes(study, without, "without", result);
-    put_difference(
-        study.scores(study.without_query(with)), study.scores(study.without_query(without)), result);
-    return result;
+    return compare(study, with, without);
   };
   return claim;
 }
@@ -152,14 +151,9 @@ Claim warm_start(const std::string& collection, const std::string& id) {
   claim.sentence = "A start from OPQ gives better codes than a random one.";
   claim.measure = [collection](const ClaimRun& run) {
     Study& study = study_of(collection, run);
-    Measurement result;
     const JointModule with = study.joint(bytes_of(run, 8));
     const JointModule without = study.joint(study.start(bytes_of(run, 8), "random"), study.options().joint);
-    put_codes(study, with, "with", result);
-    put_codes(study, without, "without", result);
-    put_difference(
-        study.scores(study.without_query(with)), study.scores(study.without_query(without)), result);
-    return result;
+    return compare(study, with, without);
   };
   return claim;
 }

@@ -38,17 +38,19 @@ systems::Outcome run_export(const ExportOptions& options, systems::Context& cont
   const io::BundleReader bundle = open_part(options.path, "index");
   if (is_vector_bundle(bundle)) return export_vectors(bundle, context);
   const OpenIndex open = open_index(options.path);
+  const auto* codes = dynamic_cast<const search::CodeIndex*>(open.codes.get());
+  if (codes == nullptr) throw no_faiss_form("a graph over codes (--graph)", "an index without a graph");
   context.files->make_directories(context.out);
   const Path index = context.out / "index.faiss", ids = context.out / "ids.txt";
-  search::write_faiss(*context.files, index, open.codes);
+  search::write_faiss(*context.files, index, *codes);
   std::string lines;
   for (const std::string& id : open.corpus.ids) lines += id + "\n";
   write_file_atomically(*context.files, ids, lines);
   return systems::make_outcome(
-      {{"faiss", index.string()}, {"ids", ids.string()}, {"documents", open.codes.size()}},
+      {{"faiss", index.string()}, {"ids", ids.string()}, {"documents", codes->size()}},
       fmt::format("{}: {} documents; row i has the id of line i + 1 of {}\n",
                   index.string(),
-                  open.codes.size(),
+                  codes->size(),
                   ids.string()));
 }
 

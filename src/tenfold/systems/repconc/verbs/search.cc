@@ -21,7 +21,7 @@ constexpr std::size_t kTextShown = 90;
 
 struct SearchOptions {
   std::string path, text, queries;
-  std::int64_t k = 10, row = -1;
+  std::int64_t k = 10, row = -1, probes = 0, candidates = 0;
   bool exact = false, bm25 = false, hybrid = false;
 
   void visit_fields(auto&& field) {
@@ -45,9 +45,18 @@ struct SearchOptions {
         {.help = "of an index of vectors: row of the queries, or without a file a document; -1: all queries",
          .min = -1,
          .max = 1e12});
+    field("probes", probes, {.help = "lists to look into; 0: a tenth of them", .min = 0, .max = 1e7});
+    field("candidates",
+          candidates,
+          {.help = "documents that a walk through the graph keeps in sight; 0: 64", .min = 0, .max = 1e6});
     field("exact", exact, {.help = "also by whole vectors, which are computed for this"});
     field("bm25", bm25, {.help = "also by words"});
     field("hybrid", hybrid, {.help = "also by words and codes together"});
+  }
+  search::SearchRequest request() const {
+    return {.k = static_cast<std::size_t>(k),
+            .probes = static_cast<std::size_t>(probes),
+            .candidates = static_cast<std::size_t>(candidates)};
   }
 };
 
@@ -66,7 +75,8 @@ systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
   const io::BundleReader bundle = open_part(options.path, "index");
   if (is_vector_bundle(bundle))
     return search_vectors(
-        bundle, {.text = options.text, .queries = options.queries, .row = options.row, .k = options.k});
+        bundle,
+        {.text = options.text, .queries = options.queries, .row = options.row, .request = options.request()});
   if (!options.queries.empty()) {
     if (!options.text.empty() || options.exact || options.bm25 || options.hybrid) {
       throw Error(ErrorClass::kUsage,
@@ -76,9 +86,9 @@ systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
                    .wanted = "one of the two",
                    .remedy = "leave the text and --exact, --bm25, --hybrid out, or --queries"});
     }
-    return search_many({options.path, options.queries, static_cast<std::size_t>(options.k)});
+    return search_many({options.path, options.queries, options.request()});
   }
-  const Searcher searcher(open_index(bundle));
+  const Searcher searcher(open_index(bundle), options.request());
   const OpenIndex& open = searcher.index();
   nlohmann::json results = nlohmann::json::object();
   std::string text;
@@ -103,8 +113,8 @@ systems::Outcome run_search(const SearchOptions& options, systems::Context&) {
                              {"hits", std::move(hits)}};
   }
   return systems::make_outcome({{"query", options.text},
-                                {"documents", open.codes.size()},
-                                {"bytes_per_document", open.codes.quantizer().code_bytes()},
+                                {"documents", open.codes->live()},
+                                {"bytes_per_document", open.codes->quantizer().code_bytes()},
                                 {"results", std::move(results)}},
                                std::move(text));
 }

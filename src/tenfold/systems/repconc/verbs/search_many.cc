@@ -34,7 +34,7 @@ systems::Outcome search_many(const ManyQueries& request) {
   const auto communicator = train::make_communicator(train::communicator_options_from_environment());
   const OpenIndex open = open_index(request.path);
   const search::BeirQueries queries = search::read_beir_queries(request.queries);
-  const std::size_t dimension = open.codes.dimension();
+  const std::size_t dimension = open.codes->dimension();
   const auto encode = [&](std::size_t begin, std::size_t end) {
     return open.retriever.encode_queries({queries.texts.begin() + static_cast<std::ptrdiff_t>(begin),
                                           queries.texts.begin() + static_cast<std::ptrdiff_t>(end)});
@@ -42,7 +42,7 @@ systems::Outcome search_many(const ManyQueries& request) {
   const std::vector<float> vectors = encode_in_shards(*communicator, queries.texts.size(), dimension, encode);
   const Stopwatch watch;
   const std::vector<search::Hits> found =
-      search_in_shards(*communicator, open.codes, search::as_vectors(vectors, dimension), {.k = request.k});
+      search_in_shards(*communicator, *open.codes, search::as_vectors(vectors, dimension), request.request);
   const double seconds = watch.wall_seconds();
   nlohmann::json results = nlohmann::json::object();
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -51,7 +51,7 @@ systems::Outcome search_many(const ManyQueries& request) {
       hits.push_back({{"id", open.corpus.ids[hit.row]}, {"score", hit.score}});
     results[queries.ids[i]] = std::move(hits);
   }
-  systems::Outcome outcome = systems::make_outcome({{"documents", open.codes.size()},
+  systems::Outcome outcome = systems::make_outcome({{"documents", open.codes->live()},
                                                     {"queries", queries.ids.size()},
                                                     {"processes", communicator->world_size()},
                                                     {"search_seconds", seconds},

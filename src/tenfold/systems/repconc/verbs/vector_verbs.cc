@@ -116,9 +116,9 @@ class Evaluation {
   }
 
   void add(const std::string& method, const VectorRetriever& retriever) {
-    const VectorCodes codes(retriever, documents_.view(), 0);
+    const VectorCodes codes(retriever, documents_.view(), {});
     const std::vector<float> asked = retriever.map_queries(queries_.view());
-    const auto found = codes.search(as_rows(asked, documents_.dimension), kDepths.back());
+    const auto found = codes.search(as_rows(asked, documents_.dimension), {.k = kDepths.back()});
     nlohmann::json object = {{"method", method}, {"bytes_per_document", codes.code_bytes()}};
     std::vector<std::string> cells = {method, std::to_string(codes.code_bytes())};
     for (const std::size_t k : kDepths) {
@@ -151,14 +151,13 @@ class Evaluation {
 }  // namespace
 
 systems::Outcome index_vectors(const io::BundleReader& model,
-                               const std::string& corpus,
-                               std::int64_t lists,
+                               const VectorIndexing& how,
                                const Path& target,
                                systems::Context& context) {
   const VectorRetriever retriever = open_vector_retriever(model);
-  const std::string path = corpus.empty() ? options_of(model).data.path : corpus;
+  const std::string path = how.corpus.empty() ? options_of(model).data.path : how.corpus;
   const VectorSet documents = read_vector_file(path, "documents", retriever.dimension());
-  const VectorCodes codes(retriever, documents.view(), lists);
+  const VectorCodes codes(retriever, documents.view(), how.layout);
   write_vector_index(*context.files, target, retriever, codes);
   const std::uint64_t bytes = open_vector_index(io::BundleReader::open(target)).code_file_bytes;
   const double each = static_cast<double>(bytes) / static_cast<double>(documents.rows);
@@ -176,6 +175,26 @@ systems::Outcome index_vectors(const io::BundleReader& model,
                   each));
 }
 
+systems::Outcome add_vectors(const io::BundleReader& index,
+                             const VectorChange& change,
+                             const Path& target,
+                             systems::Context& context) {
+  if (change.others || change.add.empty())
+    throw Error(ErrorClass::kConfig,
+                "index.only_adds",
+                {.what = "vectors are named by their rows, so none can be taken out of an index",
+                 .seen = "--update, --remove or --compact",
+                 .wanted = "--add FILE of vectors",
+                 .remedy = "make the index of the other vectors anew"});
+  OpenVectorIndex open = open_vector_index(index);
+  const VectorSet added = read_vector_file(change.add, "documents", open.retriever.dimension());
+  open.codes.add(open.retriever, added.view());
+  write_vector_index(*context.files, target, open.retriever, open.codes);
+  return systems::make_outcome(
+      {{"index", target.string()}, {"documents", open.codes.size()}, {"added", added.rows}},
+      fmt::format("{}: {} documents, {} added\n", target.string(), open.codes.size(), added.rows));
+}
+
 systems::Outcome search_vectors(const io::BundleReader& index, const VectorSearch& request) {
   if (!request.text.empty())
     throw Error(ErrorClass::kData,
@@ -186,8 +205,7 @@ systems::Outcome search_vectors(const io::BundleReader& index, const VectorSearc
                  .remedy = "encode the text with what encoded the documents"});
   const OpenVectorIndex open = open_vector_index(index);
   const std::vector<float> queries = queries_of(request, open);
-  const auto found =
-      open.codes.search(as_rows(queries, open.retriever.dimension()), static_cast<std::size_t>(request.k));
+  const auto found = open.codes.search(as_rows(queries, open.retriever.dimension()), request.request);
   nlohmann::json results = nlohmann::json::array();
   report::Table table{.title = fmt::format("{} queries", found.size()),
                       .columns = {"query", "place", "document", "score"}};
@@ -223,18 +241,24 @@ systems::Outcome eval_vectors(const io::BundleReader& model, const std::string& 
   return evaluation.outcome();
 }
 
+Error no_faiss_form(std::string seen, std::string wanted) {
+  return Error(ErrorClass::kConfig,
+               "export.no_faiss_form",
+               {.what = "this kind of index is not written for Faiss",
+                .seen = std::move(seen),
+                .wanted = std::move(wanted),
+                .remedy = "make an index of the wanted kind for the export"});
+}
+
 systems::Outcome export_vectors(const io::BundleReader& index, systems::Context& context) {
   const OpenVectorIndex open = open_vector_index(index);
-  if (open.codes.product_codes() == nullptr)
-    throw Error(ErrorClass::kConfig,
-                "export.no_faiss_form",
-                {.what = "Faiss 1.7 has no index of these codes",
-                 .seen = "rabitq",
-                 .wanted = "pq, opq or anisotropic",
-                 .remedy = "train with another --vectors.method"});
+  const search::CodedIndex* any = open.codes.product_codes();
+  if (any == nullptr) throw no_faiss_form("codes by rabitq", "pq, opq or anisotropic (--vectors.method)");
+  const auto* codes = dynamic_cast<const search::CodeIndex*>(any);
+  if (codes == nullptr) throw no_faiss_form("a graph over codes (--graph)", "an index without a graph");
   context.files->make_directories(context.out);
   const Path file = context.out / "index.faiss", map = context.out / "query_map.safetensors";
-  search::write_faiss(*context.files, file, *open.codes.product_codes());
+  search::write_faiss(*context.files, file, *codes);
   nlohmann::json object = {{"faiss", file.string()}, {"documents", open.codes.size()}};
   std::string text = fmt::format("{}: {} documents\n", file.string(), open.codes.size());
   if (open.retriever.queries) {

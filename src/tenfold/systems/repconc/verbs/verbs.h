@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 
+#include "tenfold/search/vector_index.h"
 #include "tenfold/systems/system.h"
 
 namespace tenfold::repconc {
@@ -20,7 +21,7 @@ systems::Verb make_bench_verb();
 struct ManyQueries {
   std::string path;     // of an index
   std::string queries;  // folder with queries.jsonl
-  std::size_t k = 10;
+  search::SearchRequest request;
 };
 // All queries of a file by codes; text for trec_eval, JSON by query. With several processes each searches its share of the documents.
 systems::Outcome search_many(const ManyQueries& request);
