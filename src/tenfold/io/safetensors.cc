@@ -173,15 +173,7 @@ InputFile::Mapping SafetensorsReader::map(std::string_view name) const {
   const TensorInfo tensor = info(name);
   const std::uint64_t offset = kPrefix + header_->text_size + header_->tensors[find(name)].begin;
   InputFile::Mapping mapping = file_.map();
-  if (mapping.bytes.size() < offset + tensor.bytes) {
-    throw Error(ErrorClass::kFile,
-                "file.truncated",
-                {.what = fmt::format("{}: the file became shorter", file_.label()),
-                 .seen = fmt::format("{} bytes", mapping.bytes.size()),
-                 .wanted = fmt::format("{} bytes", offset + tensor.bytes),
-                 .remedy = "do not change a file that is in use"});
-  }
-  mapping.bytes = mapping.bytes.subspan(offset, tensor.bytes);
+  mapping.bytes = mapping.bytes.subspan(offset, tensor.bytes);  // within it: checked when the header was read
   return mapping;
 }
 

@@ -63,8 +63,8 @@ class SafetensorsReader {
   // Throws Error(kFile, "safetensors.buffer_size") unless `target` has exactly info(name).bytes bytes.
   void read(std::string_view name, std::span<std::byte> target) const;
 
-  // The bytes where they lie in the file, without a copy (InputFile::map()); the address is a multiple of 8 for files of
-  // write_safetensors(), of nothing for others. Throws what InputFile::map() does; "file.truncated" when the file shrank.
+  // The bytes where they lie in the file, without a copy, under the rules of InputFile::map(); the address is a multiple of 8 for files
+  // of write_safetensors(), of nothing for others.
   InputFile::Mapping map(std::string_view name) const;
 
   // Typed read; throws Error(kFile, "safetensors.wrong_dtype") when the tensor has another element type.

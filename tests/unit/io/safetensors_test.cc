@@ -142,6 +142,27 @@ TEST(Safetensors, TypedReadsCheckTheType) {
   EXPECT_NE(message_of([&] { reader.info("wieght"); }).find("perhaps weight"), std::string::npos);
 }
 
+TEST(Safetensors, MapsWhatItReads) {
+  const TempFolder folder;
+  const std::vector<float> first = {1, 2, 3, 4};
+  const std::vector<std::int64_t> second = {5, 6};
+  const std::vector<TensorView> tensors = {view_of("a", {2, 2}, first), view_of("b", {2}, second)};
+  write_safetensors(real_file_system(), folder / "t", tensors);
+  InputFile::Mapping kept;
+  {
+    const auto reader = SafetensorsReader::open(folder / "t");
+    for (const char* name : {"a", "b"}) {
+      const auto mapping = reader.map(name);
+      const auto bytes = reader.read(name);
+      EXPECT_TRUE(std::ranges::equal(mapping.bytes, bytes.bytes()));
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(mapping.bytes.data()) % 8, 0u);
+    }
+    kept = reader.map("b");
+    EXPECT_EQ(error_of([&] { reader.map("c"); }), "file safetensors.no_such_tensor");
+  }
+  EXPECT_EQ(static_cast<int>(kept.bytes[0]), 5);  // outlives the reader
+}
+
 TEST(Safetensors, ManyThreadsReadOneFile) {
   const TempFolder folder;
   std::vector<std::vector<std::int32_t>> values;

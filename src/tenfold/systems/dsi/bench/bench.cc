@@ -118,6 +118,7 @@ class Bench {
     peer_ = std::make_unique<Peer>(options_);
     beam_ = {.beams = options_.beams, .k = options_.beams};
     peak_ = kernels::gemm_peak(false);
+    peak_bf16_ = kernels::gemm_peak(true);
     read_ = read_rate(searcher_->decoder().weight_bytes());
   }
   ~Bench() {
@@ -183,16 +184,20 @@ class Bench {
   }
 
   // A pass over weights with some rows takes the time of its products or that of reading the weights, whichever is longer.
-  double pass(double rows, double flop_per_row) const {
-    return 1e3 * std::max(rows * flop_per_row / peak_, flop_per_row / 2.0 * sizeof(float) / read_);
+  double pass(double rows, double flop_per_row, WeightFormat format = WeightFormat::kFloat32) const {
+    const double peak = format == WeightFormat::kBfloat16 ? peak_bf16_ : peak_;
+    const double bytes = format == WeightFormat::kFloat32 ? 4 : format == WeightFormat::kBfloat16 ? 2 : 1;
+    return 1e3 * std::max(rows * flop_per_row / peak, flop_per_row / 2.0 * bytes / read_);
   }
   // ms of `count` queries at once: the encoder, the keys and values of its output, and one pass a step over all hypotheses.
-  double floor_of(int count) const {
+  double floor_of(int count, WeightFormat format) const {
     const DocidDecoder& decoder = searcher_->decoder();
     BeamSearch search(decoder, trie_);
     EncoderBuffers buffers;
     const double tokens = static_cast<double>(options_.model.query_tokens) * count;
-    double total = pass(tokens, encoder_->flop_per_token()) + pass(tokens, decoder.flop_per_memory_row());
+    const WeightFormat encoder_format = format == WeightFormat::kInt8 ? WeightFormat::kFloat32 : format;
+    double total = pass(tokens, encoder_->flop_per_token(), encoder_format) +
+                   pass(tokens, decoder.flop_per_memory_row(), format);
     encoder_->encode(texts(0, count), buffers);
     std::vector<DecodingQuery> queries;
     for (int i = 0; i < count; ++i) {
@@ -201,7 +206,7 @@ class Bench {
     }
     search.search(queries, beam_);
     for (const std::size_t rows : search.rows_of_steps())
-      total += pass(static_cast<double>(rows), decoder.flop_per_row());
+      total += pass(static_cast<double>(rows), decoder.flop_per_row(), format);
     return total;
   }
 
@@ -262,9 +267,13 @@ class Bench {
         to->cpu.insert(to->cpu.end(), from->cpu.begin(), from->cpu.end());
       }
     }
-    row.floor = floor_of(count);
-    row.floor_note =
-        fmt::format("products at {:.0f} GFLOP/s, weights at {:.0f} GB/s", peak_ / 1e9, read_ / 1e9);
+    const WeightFormat format = &searcher == bfloat16_.get() ? WeightFormat::kBfloat16
+                                : &searcher == int8_.get()   ? WeightFormat::kInt8
+                                                             : WeightFormat::kFloat32;
+    row.floor = floor_of(count, format);
+    row.floor_note = fmt::format("products at {:.0f} GFLOP/s, weights at {:.0f} GB/s",
+                                 (format == WeightFormat::kBfloat16 ? peak_bf16_ : peak_) / 1e9,
+                                 read_ / 1e9);
     fill(row, ours, peer);
     row.rate = 1e3 * count / row.ours;
     row.rate_unit = "queries/s";
@@ -487,7 +496,7 @@ class Bench {
   std::unique_ptr<DocidSearcher> searcher_, bfloat16_, int8_;
   std::unique_ptr<Peer> peer_;
   BeamOptions beam_;
-  double peak_ = 0, read_ = 0, one_cpu_ = 0;
+  double peak_ = 0, peak_bf16_ = 0, read_ = 0, one_cpu_ = 0;
 };
 
 }  // namespace
