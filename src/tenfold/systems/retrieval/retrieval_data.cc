@@ -11,51 +11,15 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/sha256.h"
 #include "tenfold/systems/retrieval/demo_corpus.h"
+#include "tenfold/systems/retrieval/pseudo_queries.h"
 
 namespace tenfold::retrieval {
 namespace {
-
-constexpr std::uint32_t kLeastWords = 2, kMostWords = 8;  // of a made-up query
 
 // In [0, 1), the same on every machine.
 double hash_of(const std::string& id) {
   const std::string digits = sha256_hex(id).substr(0, 12);
   return static_cast<double>(std::stoull(digits, nullptr, 16)) / static_cast<double>(std::uint64_t{1} << 48);
-}
-
-using Tokens = std::span<const std::int64_t>;
-
-// The words of a text, each a run of tokens.
-std::vector<Tokens> words_of(Tokens text, const std::vector<bool>& continues_word) {
-  std::vector<Tokens> words;
-  std::size_t begin = 0;
-  for (std::size_t i = 1; i <= text.size(); ++i) {
-    if (i < text.size() && !continues_word.empty() && continues_word[static_cast<std::size_t>(text[i])])
-      continue;
-    words.push_back(text.subspan(begin, i - begin));
-    begin = i;
-  }
-  return words;
-}
-
-void put_pseudo_query(std::vector<Tokens> words, random::Generator draws, std::span<std::int64_t> out) {
-  const auto put = [&out](Tokens word) {
-    const std::size_t count = std::min(word.size(), out.size());
-    std::copy_n(word.begin(), count, out.begin());
-    out = out.subspan(count);
-  };
-  const auto count = static_cast<std::uint32_t>(words.size());
-  const std::uint32_t length = std::min(count, kLeastWords + draws.below(kMostWords - kLeastWords + 1));
-  if (draws.below(2) == 0) {
-    const std::uint32_t begin = draws.below(count - length + 1);
-    for (std::uint32_t i = begin; i < begin + length; ++i) put(words[i]);
-    return;
-  }
-  // Words without repetition: the first `length` places of a shuffle.
-  for (std::uint32_t i = 0; i < length; ++i) {
-    std::swap(words[i], words[i + draws.below(count - i)]);
-    put(words[i]);
-  }
 }
 
 std::string hash_of_data(const RetrievalData& data, const TokenLists& documents, const DataOptions& options) {
