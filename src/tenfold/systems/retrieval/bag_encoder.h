@@ -24,6 +24,7 @@ class BagEncoderImpl final : public EncoderImpl {
   torch::Tensor forward(const TokenBatch& texts) override;
   std::int64_t dimension() const override { return options_.dimension; }
   std::shared_ptr<EncoderImpl> make_another() const override;
+  torch::Tensor table() const { return table_; }  // E
 
  private:
   EncoderOptions options_;
