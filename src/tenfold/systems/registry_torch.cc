@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tenfold/systems/compute_trends/torch/flops_command.h"
+#include "tenfold/systems/dsi/verbs/command.h"
 #include "tenfold/systems/forward_gradient/verbs/command.h"
 #include "tenfold/systems/registry.h"
 #include "tenfold/systems/repconc/verbs/command.h"
@@ -15,6 +16,7 @@ std::vector<System> all_systems() {
     if (system.name == "forward-gradient") forward_gradient::add_torch_verbs(system);
   }
   systems.push_back(repconc::make_system());
+  systems.push_back(dsi::make_system());
   // New systems go above this line.
   return systems;
 }

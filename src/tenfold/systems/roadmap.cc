@@ -5,7 +5,7 @@ namespace tenfold::systems {
 
 std::vector<SystemState> roadmap() {
   return {
-      {"dsi", "DSI", "searches a corpus by letting a model generate document ids", "planned"},
+      {"dsi", "DSI", "searches a corpus by letting a model generate document ids", "works"},
       {"datamux", "DataMUX", "classifies N texts in one pass of the network", "planned"},
       {"sashimi", "SaShiMi", "generates, continues and scores raw audio with state-space models", "planned"},
       {"vlp", "VLP", "pre-trains and uses vision-language models", "planned"},
