@@ -117,14 +117,29 @@ torch::Tensor AtomicModelImpl::rows() const {
   return unit(options_.tied ? base_ + rows_ : rows_);
 }
 
-torch::Tensor AtomicModelImpl::logits(const retrieval::TokenBatch& texts) {
-  const torch::Tensor dense = log_scale_.exp() * at::mm(encoder_->forward(texts), rows().t());
+torch::Tensor AtomicModelImpl::logits(const retrieval::TokenBatch& texts, const torch::Tensor& rows) {
+  const torch::Tensor dense = log_scale_.exp() * at::mm(encoder_->forward(texts), rows.t());
   return options_.wide ? wide_logits(texts, dense) : dense;
+}
+
+torch::Tensor AtomicModelImpl::logits(const retrieval::TokenBatch& texts) {
+  return logits(texts, rows());
+}
+
+// Normalising all rows costs more than a query. Writes that LibTorch knows of raise the version; those of training begin with loss().
+torch::Tensor AtomicModelImpl::kept_rows() {
+  const auto version = static_cast<std::uint32_t>(rows_._version());
+  if (!kept_rows_.defined() || kept_version_ != version) {
+    kept_rows_ = rows().contiguous();
+    kept_version_ = version;
+  }
+  return kept_rows_;
 }
 
 torch::Tensor AtomicModelImpl::loss(const retrieval::TokenBatch& texts,
                                     const torch::Tensor& documents,
                                     const torch::Tensor&) {
+  kept_rows_.reset();
   return at::cross_entropy_loss(
       logits(texts), documents, {}, at::Reduction::None, -100, options_.label_smoothing);
 }
@@ -133,6 +148,7 @@ void AtomicModelImpl::begin_epoch(std::int64_t epoch) {
   if (!options_.tied || epoch_.item<std::int64_t>() >= epoch) return;
   const c10::NoGradGuard no_grad;
   epoch_.fill_(epoch);
+  kept_rows_.reset();
   base_.copy_(encoder_->encode(*texts_));
 }
 
@@ -147,7 +163,7 @@ std::vector<search::Hits> AtomicModelImpl::rank(const retrieval::TokenLists& tex
   for (std::int64_t begin = 0; begin < count; begin += kRankBatch) {
     std::vector<std::int64_t> part;
     for (std::int64_t i = begin; i < std::min(count, begin + kRankBatch); ++i) part.push_back(i);
-    torch::Tensor scores = logits(retrieval::make_tokens(texts, part));
+    torch::Tensor scores = logits(retrieval::make_tokens(texts, part), kept_rows());
     if (forbidden.defined()) scores.masked_fill_(forbidden, -std::numeric_limits<float>::infinity());
     const auto [best, rows] = scores.topk(k);
     const torch::Tensor values = best.contiguous(), numbers = rows.contiguous();
@@ -179,6 +195,7 @@ double AtomicModelImpl::add_document(std::shared_ptr<const retrieval::TokenLists
                                      double margin) {
   const c10::NoGradGuard no_grad;
   texts_ = std::move(documents);
+  kept_rows_.reset();
   const std::vector<std::int64_t> last = {static_cast<std::int64_t>(texts_->size()) - 1};
   torch::Tensor row = encoder_->forward(retrieval::make_tokens(*texts_, last));    // [1, d]
   const torch::Tensor q = encoder_->encode(queries);                               // [Q, d]

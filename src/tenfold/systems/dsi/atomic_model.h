@@ -45,6 +45,8 @@ class AtomicModelImpl final : public DocidModelImpl {
                       double margin = 0.05);
 
  private:
+  torch::Tensor logits(const retrieval::TokenBatch& texts, const torch::Tensor& rows);
+  torch::Tensor kept_rows();
   void extend_wide();
   void start_wide(const retrieval::TokenLists& documents, std::size_t vocabulary);
   torch::Tensor wide_logits(const retrieval::TokenBatch& texts, torch::Tensor logits) const;
@@ -53,7 +55,9 @@ class AtomicModelImpl final : public DocidModelImpl {
   ModelOptions options_;
   retrieval::Encoder encoder_{nullptr};
   torch::Tensor rows_, log_scale_;
-  torch::Tensor base_, epoch_;                           // the texts' own vectors as of that epoch, of "tied"
+  torch::Tensor base_, epoch_;  // the texts' own vectors as of that epoch, of "tied"
+  torch::Tensor kept_rows_;     // rows() as of that version of rows_, for rank(); undefined: not known
+  std::uint32_t kept_version_ = 0;
   torch::Tensor wide_begins_, wide_rows_, wide_values_;  // postings of each word; [V + 1], [n], [n]
 };
 TORCH_MODULE(AtomicModel);

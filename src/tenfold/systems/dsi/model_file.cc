@@ -104,7 +104,7 @@ void write_model(FileSystem& files, const Path& target, const OpenModel& open) {
   const std::vector<io::TensorView> views = train::tensor_views(tensors, copies);
   TrainOptions options = open.options;
   options.model.word_vectors.clear();  // they are in the weights
-  files.make_directories(target.parent_path());
+  if (target.has_parent_path()) files.make_directories(target.parent_path());
   io::BundleWriter bundle(
       files, target, {.system = "dsi", .created_by = "tenfold " + std::string(version())});
   bundle.add("config.toml", config::to_toml(config::Fields(options), "train"));
