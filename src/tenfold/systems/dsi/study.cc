@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "tenfold/base/error.h"
 #include "tenfold/systems/dsi/task.h"
+#include "tenfold/systems/training/in_memory.h"
 #include "tenfold/train/checkpoint.h"
 
 namespace tenfold::dsi {
@@ -15,27 +15,14 @@ namespace {
 
 constexpr std::uint64_t kDualSeed = 1'000'003, kSecondSeed = 2'000'003;
 
-void train_task(training::SystemTask& task,
-                train::TrainerOptions trainer,
-                const StudyEnvironment& environment,
-                std::uint64_t stage,
-                const std::string& what) {
-  if (environment.progress) environment.progress(fmt::format("seed {}: {}", environment.seed, what));
-  trainer.eval_every = 1'000'000'000'000;  // the test is looked at once, in the end
-  trainer.count_flops = false;
-  const auto estimator = train::make_gradient_estimator(train::GradientOptions{});
-  const train::TrainReport report = train::train(
-      task,
-      *estimator,
-      trainer,
-      {.stop = environment.stop, .seed = environment.seed + stage, .name = "dsi", .peak_gflops = 1.0});
-  if (report.ended_by == "stopped") {
-    throw Error(ErrorClass::kResource,
-                "reproduce.stopped",
-                {.what = "stopped while training (" + what + ")",
-                 .remedy = "run the same command again: finished runs are kept"});
-  }
-  task.module().eval();
+training::InMemoryRun run_of(const StudyEnvironment& environment,
+                             std::uint64_t stage,
+                             const std::string& what) {
+  return {.what = fmt::format("seed {}: {}", environment.seed, what),
+          .seed = environment.seed + stage,
+          .stop = environment.stop,
+          .progress = environment.progress,
+          .gradient = {}};
 }
 
 void train_examples(const OpenModel& open,
@@ -47,7 +34,7 @@ void train_examples(const OpenModel& open,
                     const std::string& what) {
   DsiTask task(
       corpus, std::make_shared<const ExampleDataset>(corpus, examples), open.model, examples.index_weight);
-  train_task(task, trainer, environment, stage, what);
+  training::train_in_memory(task, trainer, run_of(environment, stage, what));
 }
 
 }  // namespace
@@ -63,7 +50,8 @@ Ranker train_model(const TrainOptions& options,
   train::copy_into(*dual.encoder(),
                    train::module_tensors(*start_encoder(options, *corpus, environment.seed)));
   if (options.dual.epochs > 0.0) {
-    train_task(dual, training::trainer_of(options.dual), environment, kDualSeed, "dual encoder");
+    training::train_in_memory(
+        dual, training::trainer_of(options.dual), run_of(environment, kDualSeed, "dual encoder"));
     open.dual = dual.encoder();
   }
   const std::shared_ptr<DocidScheme> scheme = make_docid_scheme(options.docid);

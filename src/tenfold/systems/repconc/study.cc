@@ -9,6 +9,7 @@
 #include "tenfold/base/error.h"
 #include "tenfold/systems/repconc/index_part.h"
 #include "tenfold/systems/repconc/start.h"
+#include "tenfold/systems/training/in_memory.h"
 #include "tenfold/train/checkpoint.h"
 #include "tenfold/train/trainer.h"
 
@@ -42,23 +43,14 @@ std::map<std::string, double> Study::train(training::SystemTask& task,
                                            const train::TrainerOptions& trainer,
                                            std::uint64_t stage,
                                            const std::string& what) {
-  if (environment_.progress) environment_.progress(fmt::format("seed {}: {}", environment_.seed, what));
-  train::TrainerOptions options = trainer;
-  options.eval_every = 1'000'000'000'000;  // the test is looked at once, in the end
-  options.count_flops = false;
-  const auto estimator = train::make_gradient_estimator(options_.training.gradient);
-  const train::TrainReport report = train::train(
-      task,
-      *estimator,
-      options,
-      {.stop = environment_.stop, .seed = environment_.seed + stage, .name = "repconc", .peak_gflops = 1.0});
-  if (report.ended_by == "stopped") {
-    throw Error(ErrorClass::kResource,
-                "reproduce.stopped",
-                {.what = "stopped while training (" + what + ")",
-                 .remedy = "run the same command again: finished runs are kept"});
-  }
-  task.module().eval();
+  const train::TrainReport report =
+      training::train_in_memory(task,
+                                trainer,
+                                {.what = fmt::format("seed {}: {}", environment_.seed, what),
+                                 .seed = environment_.seed + stage,
+                                 .stop = environment_.stop,
+                                 .progress = environment_.progress,
+                                 .gradient = options_.training.gradient});
   std::map<std::string, double> figures;
   for (const train::LogRow& row : report.log)
     for (const auto& [name, value] : row.figures) figures[name] = value;
