@@ -190,15 +190,12 @@ void AtomicModelImpl::extend_wide() {
     }
 }
 
-double AtomicModelImpl::add_document(std::shared_ptr<const retrieval::TokenLists> documents,
-                                     const retrieval::TokenLists& queries,
-                                     double margin) {
-  const c10::NoGradGuard no_grad;
-  texts_ = std::move(documents);
-  kept_rows_.reset();
-  const std::vector<std::int64_t> last = {static_cast<std::int64_t>(texts_->size()) - 1};
-  torch::Tensor row = encoder_->forward(retrieval::make_tokens(*texts_, last));    // [1, d]
-  const torch::Tensor q = encoder_->encode(queries);                               // [Q, d]
+torch::Tensor AtomicModelImpl::solve_row(std::int64_t document,
+                                         const retrieval::TokenLists& views,
+                                         double margin) {
+  const std::vector<std::int64_t> text = {document};
+  torch::Tensor row = encoder_->forward(retrieval::make_tokens(*texts_, text));    // [1, d]
+  const torch::Tensor q = encoder_->encode(views);                                 // [Q, d]
   const torch::Tensor rival = std::get<0>(at::mm(q, rows().t()).max(1)) + margin;  // [Q]
   for (int step = 0; step < kAddSteps; ++step) {
     const torch::Tensor behind = at::mv(q, row.squeeze(0)).lt(rival);
@@ -207,11 +204,21 @@ double AtomicModelImpl::add_document(std::shared_ptr<const retrieval::TokenLists
     row =
         unit(row + kAddRate * at::mm(behind.to(at::kFloat).unsqueeze(0), q) / static_cast<double>(q.size(0)));
   }
-  const double first = at::mv(q, row.squeeze(0)).gt(rival - margin).to(at::kFloat).mean().item<double>();
-  rows_.set_data(at::cat({rows_, options_.tied ? at::zeros_like(row) : row}));
-  if (options_.tied) base_.set_data(at::cat({base_, row}));
+  return row;
+}
+
+void AtomicModelImpl::add_documents(std::shared_ptr<const retrieval::TokenLists> documents,
+                                    const std::vector<retrieval::TokenLists>& views,
+                                    double margin) {
+  const c10::NoGradGuard no_grad;
+  texts_ = std::move(documents);
+  kept_rows_.reset();
+  for (const retrieval::TokenLists& texts : views) {
+    const torch::Tensor row = solve_row(rows_.size(0), texts, margin);
+    rows_.set_data(at::cat({rows_, options_.tied ? at::zeros_like(row) : row}));
+    if (options_.tied) base_.set_data(at::cat({base_, row}));
+  }
   if (options_.wide) extend_wide();
-  return first;
 }
 
 }  // namespace tenfold::dsi

@@ -37,16 +37,18 @@ class AtomicModelImpl final : public DocidModelImpl {
   torch::Tensor rows() const;                                // [N, d], of length 1
   retrieval::Encoder encoder() const { return encoder_; }
 
-  // A row for a new document without training anything else (after IncDSI: Kishore et al., arXiv 2307.10323): the text's vector, moved until it
-  // beats every other row by `margin` for all `queries` (views of the text), or as far as 200 steps go. `documents`: those there are, and the
-  // new one behind. Returns the share of queries that find it first.
-  double add_document(std::shared_ptr<const retrieval::TokenLists> documents,
-                      const retrieval::TokenLists& queries,
-                      double margin = 0.05);
+  // A row for each new document without training anything else (after IncDSI: Kishore et al., arXiv 2307.10323): the text's vector, moved until it
+  // beats every other row by `margin` for all of its views, or as far as 200 steps go. `documents`: those there are, and the new ones
+  // behind; `views`: texts that stand for each new one. With `wide`, new documents' weights start from BM25, and a word that now more than
+  // wide_documents documents have loses its weights.
+  void add_documents(std::shared_ptr<const retrieval::TokenLists> documents,
+                     const std::vector<retrieval::TokenLists>& views,
+                     double margin = 0.05);
 
  private:
   torch::Tensor logits(const retrieval::TokenBatch& texts, const torch::Tensor& rows);
   torch::Tensor kept_rows();
+  torch::Tensor solve_row(std::int64_t document, const retrieval::TokenLists& views, double margin);
   void extend_wide();
   void start_wide(const retrieval::TokenLists& documents, std::size_t vocabulary);
   torch::Tensor wide_logits(const retrieval::TokenBatch& texts, torch::Tensor logits) const;

@@ -16,9 +16,9 @@
 #include "tenfold/systems/dsi/atomic_model.h"
 #include "tenfold/systems/dsi/sequence_model.h"
 #include "tenfold/systems/dsi/task.h"
-#include "tenfold/systems/training/verbs.h"
+#include "tenfold/systems/retrieval/tensor_rows.h"
+#include "tenfold/systems/training/in_memory.h"
 #include "tenfold/train/checkpoint.h"
-#include "tenfold/train/gradient_options.h"
 
 namespace tenfold::dsi {
 namespace {
@@ -127,23 +127,16 @@ Docids extended(const OpenModel& open, const search::BeirCorpus& documents) {
   retrieval::Encoder encoder = open.dual;
   if (!encoder.is_empty()) vectors = encoder->encode((*open.vocabulary)(documents.texts)).contiguous();
   DocidDocuments parts{.count = documents.ids.size(), .titles = documents.titles, .texts = documents.texts};
-  if (vectors.defined())
-    parts.embeddings = {vectors.data_ptr<float>(),
-                        static_cast<std::size_t>(vectors.size(0)),
-                        static_cast<std::size_t>(vectors.size(1))};
+  if (vectors.defined()) parts.embeddings = retrieval::rows_of(vectors);
   open.scheme->add(parts, docids);
   return docids;
 }
 
 void add_rows(OpenModel& open, const ExampleDataset& examples, std::size_t before, std::uint64_t seed) {
-  auto& model = dynamic_cast<AtomicModelImpl&>(*open.model);
-  retrieval::TokenLists known;
-  for (std::size_t i = 0; i < before; ++i) known.add((*open.documents)[i]);
-  for (std::size_t i = before; i < open.size(); ++i) {
-    known.add((*open.documents)[i]);
-    model.add_document(std::make_shared<const retrieval::TokenLists>(known),
-                       views_of(examples, open.options.examples.views, static_cast<std::int64_t>(i), seed));
-  }
+  std::vector<retrieval::TokenLists> views;
+  for (std::size_t i = before; i < open.size(); ++i)
+    views.push_back(views_of(examples, open.options.examples.views, static_cast<std::int64_t>(i), seed));
+  dynamic_cast<AtomicModelImpl&>(*open.model).add_documents(open.documents, views);
 }
 
 // A sequence model of all documents with the weights there are; what is new in it is fresh.
@@ -183,15 +176,11 @@ void continue_training(OpenModel& open,
   views.label_repeats = 0;
   views.per_document = std::max<std::int64_t>(1, views.per_document);
   DsiTask task(corpus, std::make_shared<const ExampleDataset>(corpus, views, documents), open.model, 1.0);
-  train::TrainerOptions trainer = training::trainer_of({.epochs = options.epochs,
-                                                        .batch_size = 256,
-                                                        .learning_rate = options.learning_rate,
-                                                        .weight_decay = 0.0});
-  trainer.count_flops = false;
-  trainer.eval_every = 1'000'000'000'000;
-  const auto estimator = train::make_gradient_estimator(train::GradientOptions{});
-  train::train(task, *estimator, trainer, {.stop = stop, .seed = seed, .name = "dsi", .peak_gflops = 1.0});
-  open.model->eval();
+  const train::TrainerOptions trainer = training::trainer_of({.epochs = options.epochs,
+                                                              .batch_size = 256,
+                                                              .learning_rate = options.learning_rate,
+                                                              .weight_decay = 0.0});
+  training::train_in_memory(task, trainer, {.what = "added documents", .seed = seed, .stop = stop});
 }
 
 }  // namespace

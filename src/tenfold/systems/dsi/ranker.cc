@@ -11,15 +11,12 @@
 #include "tenfold/base/error.h"
 #include "tenfold/search/fusion.h"
 #include "tenfold/systems/dsi/runtime/live_leaves.h"
+#include "tenfold/systems/retrieval/tensor_rows.h"
 
 namespace tenfold::dsi {
 namespace {
 
 constexpr std::size_t kDepth = 100;  // of lists that are fused
-
-search::Vectors rows_of(const torch::Tensor& x) {
-  return {x.data_ptr<float>(), static_cast<std::size_t>(x.size(0)), static_cast<std::size_t>(x.size(1))};
-}
 
 search::Bitmap both(const search::Bitmap& live, const search::Bitmap* allowed) {
   if (allowed == nullptr) return live;
@@ -106,10 +103,10 @@ std::vector<search::Hits> Ranker::by_dual(const std::vector<std::string>& texts,
   if (!vectors_ || vectors_->size() != open_.size()) {
     const torch::Tensor documents = dual->encode(*open_.documents).contiguous();
     vectors_ = std::make_unique<search::FlatIndex>(static_cast<std::size_t>(documents.size(1)));
-    vectors_->add(rows_of(documents));
+    vectors_->add(retrieval::rows_of(documents));
   }
   const torch::Tensor queries = dual->encode((*open_.vocabulary)(texts)).contiguous();
-  return vectors_->search(rows_of(queries), {.k = k, .allowed = &allowed});
+  return vectors_->search(retrieval::rows_of(queries), {.k = k, .allowed = &allowed});
 }
 
 std::vector<search::Hits> Ranker::rank(RankMethod method,

@@ -4,11 +4,10 @@
 #include <ATen/Functions.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -71,16 +70,38 @@ torch::Tensor sequence_loss(const torch::Tensor& logits, const torch::Tensor& ta
   return each.reshape(targets.sizes()).sum(1);
 }
 
-// A file of tensors that is gone from its folder as soon as it is open.
-io::SafetensorsReader reader_of(const train::TensorMap& tensors) {
-  static std::atomic<int> number{0};
-  const Path path = std::filesystem::temp_directory_path() /
-                    fmt::format("tenfold-dsi-{}-{}", getpid(), number.fetch_add(1));
+// A folder of its own, removed with all that is in it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "tenfold-dsi-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr)
+      throw Error(ErrorClass::kFile,
+                  "file.temporary",
+                  {.what = "cannot make a temporary folder",
+                   .seen = pattern,
+                   .remedy = "set TMPDIR to a folder with room"});
+    path_ = pattern;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const Path& path() const { return path_; }
+
+ private:
+  Path path_;
+};
+
+// The runtime reads files: one of these tensors, gone from its folder when it has been read.
+DocidDecoder decoder_of(const train::TensorMap& tensors) {
+  const TemporaryFolder folder;
+  const Path path = folder.path() / "weights.safetensors";
   std::vector<torch::Tensor> copies;
   io::write_safetensors(real_file_system(), path, train::tensor_views(tensors, copies));
-  io::SafetensorsReader reader = io::SafetensorsReader::open(path);
-  std::filesystem::remove(path);
-  return reader;
+  return DocidDecoder::open(io::SafetensorsReader::open(path), {});
 }
 
 }  // namespace
@@ -209,6 +230,7 @@ torch::Tensor SequenceModelImpl::span_loss(const retrieval::TokenBatch& texts,
 torch::Tensor SequenceModelImpl::loss(const retrieval::TokenBatch& texts,
                                       const torch::Tensor& documents,
                                       const torch::Tensor& indexing) {
+  runtime_.reset();
   const bool only_identifiers = options_.strategy == "inputs2targets" || shared_.is_empty();
   if (only_identifiers) return identifier_loss(texts, documents);
   const torch::Tensor to_identifier = identifier_loss(texts, documents);
@@ -255,10 +277,27 @@ train::TensorMap SequenceModelImpl::runtime_tensors() const {
   return tensors;
 }
 
-struct SequenceModelImpl::Decoding {
-  std::vector<torch::Tensor> memory;
+struct SequenceModelImpl::Runtime {
   DocidDecoder decoder;
   LiveTrie trie;
+};
+
+std::shared_ptr<const SequenceModelImpl::Runtime> SequenceModelImpl::runtime() {
+  // Writes that LibTorch knows of raise a version; those of training begin with loss().
+  std::uint64_t version = 0;
+  for (const torch::Tensor& parameter : parameters())
+    version += static_cast<std::uint64_t>(parameter._version());
+  if (!runtime_ || runtime_version_ != version) {
+    runtime_ = std::make_shared<const Runtime>(
+        Runtime{decoder_of(runtime_tensors()), LiveTrie(DocidTrie::build(docids_.packed()))});
+    runtime_version_ = version;
+  }
+  return runtime_;
+}
+
+struct SequenceModelImpl::Decoding {
+  std::vector<torch::Tensor> memory;
+  std::shared_ptr<const Runtime> runtime;
   std::optional<LeafSet> allowed;
 
   std::vector<DecodingQuery> queries() const {
@@ -276,12 +315,9 @@ SequenceModelImpl::Decoding SequenceModelImpl::decoding(const retrieval::TokenLi
   const c10::NoGradGuard no_grad;
   const bool was_training = is_training();
   eval();
-  Decoding result{.memory = memories(texts),
-                  .decoder = DocidDecoder::open(reader_of(runtime_tensors()), {}),
-                  .trie = LiveTrie(DocidTrie::build(docids_.packed())),
-                  .allowed = std::nullopt};
+  Decoding result{.memory = memories(texts), .runtime = runtime(), .allowed = std::nullopt};
   train(was_training);
-  if (options.allowed != nullptr) result.allowed = result.trie.filtered(*options.allowed);
+  if (options.allowed != nullptr) result.allowed = result.runtime->trie.filtered(*options.allowed);
   return result;
 }
 
@@ -297,11 +333,11 @@ std::vector<search::Hits> SequenceModelImpl::rank(const retrieval::TokenLists& t
   };
   const auto k = static_cast<std::int64_t>(options.k);
   if (options.exact) {
-    BestFirstSearch search(decoding.decoder, decoding.trie.trie());
+    BestFirstSearch search(decoding.runtime->decoder, decoding.runtime->trie.trie());
     for (const DecodingQuery& query : queries) take(search.search(query, {.k = k}).found);
     return result;
   }
-  BeamSearch search(decoding.decoder, decoding.trie.trie());
+  BeamSearch search(decoding.runtime->decoder, decoding.runtime->trie.trie());
   for (std::size_t begin = 0; begin < queries.size(); begin += kRankBatch) {
     const std::size_t count = std::min(kRankBatch, queries.size() - begin);
     for (const BeamResult& one :
@@ -315,7 +351,7 @@ std::vector<BeamTreeNode> SequenceModelImpl::tree(const retrieval::TokenLists& t
                                                   const RankOptions& options) {
   const Decoding decoding = this->decoding(texts, options);
   const std::vector<DecodingQuery> queries = decoding.queries();
-  BeamSearch search(decoding.decoder, decoding.trie.trie());
+  BeamSearch search(decoding.runtime->decoder, decoding.runtime->trie.trie());
   return search
       .search(std::span(queries).first(1),
               {.beams = options.beams, .k = static_cast<std::int64_t>(options.k), .record = true})

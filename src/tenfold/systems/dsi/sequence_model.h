@@ -60,7 +60,10 @@ class SequenceModelImpl final : public DocidModelImpl {
   torch::Tensor embed_identifiers(const torch::Tensor& documents) const;  // [B, P, d]
   torch::Tensor decode_text(const Memory& memory, const torch::Tensor& targets);
   std::vector<torch::Tensor> memories(const retrieval::TokenLists& texts);
-  // Everything a search by the runtime needs, with the weights as they are now.
+  // Decoder and trie of the runtime with the weights as they are now. Made anew only after they have changed.
+  struct Runtime;
+  std::shared_ptr<const Runtime> runtime();
+  // Everything a search of these texts needs.
   struct Decoding;
   Decoding decoding(const retrieval::TokenLists& texts, const RankOptions& options);
 
@@ -70,7 +73,9 @@ class SequenceModelImpl final : public DocidModelImpl {
   torch::nn::Embedding shared_{nullptr};
   nn::T5Stack encoder_{nullptr}, decoder_{nullptr};
   torch::Tensor embedding_, position_, head_;
-  torch::Tensor targets_;  // [N, P], -1 behind the end token
+  torch::Tensor targets_;                   // [N, P], -1 behind the end token
+  std::shared_ptr<const Runtime> runtime_;  // of runtime_version_; null: not known
+  std::uint64_t runtime_version_ = 0;
 };
 TORCH_MODULE(SequenceModel);
 

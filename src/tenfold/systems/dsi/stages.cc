@@ -14,6 +14,7 @@
 #include "tenfold/systems/dsi/model_file.h"
 #include "tenfold/systems/dsi/sequence_model.h"
 #include "tenfold/systems/dsi/task.h"
+#include "tenfold/systems/retrieval/tensor_rows.h"
 #include "tenfold/systems/retrieval/word_vectors.h"
 #include "tenfold/train/checkpoint.h"
 
@@ -158,9 +159,7 @@ Docids assign_docids(DocidScheme& scheme, const retrieval::Corpus& corpus, retri
   return scheme.assign({.count = corpus.size(),
                         .titles = corpus.data.corpus.titles,
                         .texts = corpus.data.corpus.texts,
-                        .embeddings = {vectors.data_ptr<float>(),
-                                       static_cast<std::size_t>(vectors.size(0)),
-                                       static_cast<std::size_t>(vectors.size(1))}});
+                        .embeddings = retrieval::rows_of(vectors)});
 }
 
 DocidModel make_model(const TrainOptions& options,

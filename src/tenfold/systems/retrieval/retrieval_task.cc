@@ -11,16 +11,13 @@
 #include "tenfold/search/flat_index.h"
 #include "tenfold/search/ranking_metrics.h"
 #include "tenfold/systems/retrieval/losses.h"
+#include "tenfold/systems/retrieval/tensor_rows.h"
 
 namespace tenfold::retrieval {
 namespace {
 
 constexpr std::size_t kDepth = 100;  // places of a ranking that are looked at
 constexpr std::int64_t kLossQueries = 256;
-
-search::Vectors rows_of(const torch::Tensor& x) {
-  return {x.data_ptr<float>(), static_cast<std::size_t>(x.size(0)), static_cast<std::size_t>(x.size(1))};
-}
 
 // Mean of -log softmax of the first relevant document.
 double mean_loss(const torch::Tensor& queries,

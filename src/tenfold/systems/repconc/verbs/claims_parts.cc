@@ -12,6 +12,7 @@
 #include "tenfold/search/sinkhorn.h"
 #include "tenfold/systems/repconc/start.h"
 #include "tenfold/systems/repconc/verbs/claims.h"
+#include "tenfold/systems/retrieval/tensor_rows.h"
 
 namespace tenfold::repconc {
 namespace {
@@ -51,15 +52,11 @@ torch::Tensor vectors_of(const Study& study, retrieval::Encoder encoder) {
   return encoder->encode(study.corpus().documents).contiguous();
 }
 
-search::Vectors rows_of(const torch::Tensor& x) {
-  return {x.data_ptr<float>(), static_cast<std::size_t>(x.size(0)), static_cast<std::size_t>(x.size(1))};
-}
-
 // Entropy and imbalance of the nearest codewords over all documents, means over blocks; and the error of the codes.
 void put_codes(const Study& study, const JointModule& model, const std::string& name, Measurement& to) {
   const torch::Tensor x = vectors_of(study, model->encoder);
   const search::ProductQuantizer quantizer = model->codebook->quantizer();
-  const std::vector<float> rotated = quantizer.rotate(rows_of(x));
+  const std::vector<float> rotated = quantizer.rotate(retrieval::rows_of(x));
   const std::vector<std::uint8_t> codes =
       quantizer.codes_of_rotated(search::as_vectors(rotated, quantizer.dimension()));
   double entropy = 0, imbalance = 0;
@@ -73,7 +70,7 @@ void put_codes(const Study& study, const JointModule& model, const std::string& 
   }
   to["entropy_" + name] = entropy;
   to["imbalance_" + name] = imbalance;
-  to["error_" + name] = search::reconstruction_error(quantizer, rows_of(x));
+  to["error_" + name] = search::reconstruction_error(quantizer, retrieval::rows_of(x));
 }
 
 // Codes and ranking after the joint stage alone.
@@ -198,7 +195,7 @@ Claim nearest_at_inference(const std::string& collection, const std::string& id)
     const Retriever retriever = study.without_query(model);
     const search::ProductQuantizer& quantizer = retriever.scoring;
     const torch::Tensor x = vectors_of(study, model->encoder);
-    const std::vector<float> rotated = quantizer.rotate(rows_of(x));
+    const std::vector<float> rotated = quantizer.rotate(retrieval::rows_of(x));
     const std::vector<search::SinkhornResult> balanced =
         search::balanced_codes(search::as_vectors(rotated, quantizer.dimension()),
                                quantizer.parts().centroids,
