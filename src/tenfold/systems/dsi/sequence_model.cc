@@ -15,13 +15,10 @@
 #include "tenfold/base/error.h"
 #include "tenfold/base/file_system.h"
 #include "tenfold/nn/t5_checkpoint.h"
-#include "tenfold/systems/dsi/runtime/beam_search.h"
-#include "tenfold/systems/dsi/runtime/best_first.h"
 
 namespace tenfold::dsi {
 namespace {
 
-constexpr std::size_t kRankBatch = 32;
 constexpr double kMasked = 0.15;  // share of the text that span corruption takes out, as T5 has it
 
 nn::T5Options stack_options(const ModelOptions& options, std::int64_t vocabulary) {
@@ -68,6 +65,19 @@ torch::Tensor sequence_loss(const torch::Tensor& logits, const torch::Tensor& ta
   const torch::Tensor each = at::cross_entropy_loss(
       logits.reshape({-1, logits.size(2)}), targets.reshape({-1}), {}, at::Reduction::None, -1, smoothing);
   return each.reshape(targets.sizes()).sum(1);
+}
+
+std::vector<QueryMemory> views_of(const std::vector<torch::Tensor>& memories) {
+  std::vector<QueryMemory> views;
+  for (const torch::Tensor& rows : memories)
+    views.push_back({rows.data_ptr<float>(), rows.size(1), static_cast<std::size_t>(rows.size(0))});
+  return views;
+}
+
+search::Hits hits_of(const std::vector<FoundDocid>& found) {
+  search::Hits hits;
+  for (const FoundDocid& one : found) hits.push_back({one.document, one.score});
+  return hits;
 }
 
 // A folder of its own, removed with all that is in it.
@@ -230,7 +240,7 @@ torch::Tensor SequenceModelImpl::span_loss(const retrieval::TokenBatch& texts,
 torch::Tensor SequenceModelImpl::loss(const retrieval::TokenBatch& texts,
                                       const torch::Tensor& documents,
                                       const torch::Tensor& indexing) {
-  runtime_.reset();
+  searcher_.reset();
   const bool only_identifiers = options_.strategy == "inputs2targets" || shared_.is_empty();
   if (only_identifiers) return identifier_loss(texts, documents);
   const torch::Tensor to_identifier = identifier_loss(texts, documents);
@@ -241,6 +251,9 @@ torch::Tensor SequenceModelImpl::loss(const retrieval::TokenBatch& texts,
 }
 
 std::vector<torch::Tensor> SequenceModelImpl::memories(const retrieval::TokenLists& texts) {
+  const c10::NoGradGuard no_grad;
+  const bool was_training = is_training();
+  eval();
   std::vector<torch::Tensor> result;
   for (std::size_t begin = 0; begin < texts.size(); begin += retrieval::kEncodeBatch) {
     std::vector<std::int64_t> part;
@@ -257,6 +270,7 @@ std::vector<torch::Tensor> SequenceModelImpl::memories(const retrieval::TokenLis
       result.push_back(rows.contiguous());
     }
   }
+  train(was_training);
   return result;
 }
 
@@ -277,84 +291,43 @@ train::TensorMap SequenceModelImpl::runtime_tensors() const {
   return tensors;
 }
 
-struct SequenceModelImpl::Runtime {
-  DocidDecoder decoder;
-  LiveTrie trie;
-};
-
-std::shared_ptr<const SequenceModelImpl::Runtime> SequenceModelImpl::runtime() {
+const DocidSearcher& SequenceModelImpl::searcher() {
   // Writes that LibTorch knows of raise a version; those of training begin with loss().
   std::uint64_t version = 0;
   for (const torch::Tensor& parameter : parameters())
     version += static_cast<std::uint64_t>(parameter._version());
-  if (!runtime_ || runtime_version_ != version) {
-    runtime_ = std::make_shared<const Runtime>(
-        Runtime{decoder_of(runtime_tensors()), LiveTrie(DocidTrie::build(docids_.packed()))});
-    runtime_version_ = version;
+  if (!searcher_ || searcher_version_ != version) {
+    searcher_ = std::make_unique<DocidSearcher>(
+        std::nullopt, decoder_of(runtime_tensors()), DocidTrie::build(docids_.packed()));
+    searcher_version_ = version;
   }
-  return runtime_;
-}
-
-struct SequenceModelImpl::Decoding {
-  std::vector<torch::Tensor> memory;
-  std::shared_ptr<const Runtime> runtime;
-  std::optional<LeafSet> allowed;
-
-  std::vector<DecodingQuery> queries() const {
-    std::vector<DecodingQuery> result;
-    for (const torch::Tensor& rows : memory)
-      result.push_back(
-          {.memory = {rows.data_ptr<float>(), rows.size(1), static_cast<std::size_t>(rows.size(0))},
-           .allowed = allowed.has_value() ? &*allowed : nullptr});
-    return result;
-  }
-};
-
-SequenceModelImpl::Decoding SequenceModelImpl::decoding(const retrieval::TokenLists& texts,
-                                                        const RankOptions& options) {
-  const c10::NoGradGuard no_grad;
-  const bool was_training = is_training();
-  eval();
-  Decoding result{.memory = memories(texts), .runtime = runtime(), .allowed = std::nullopt};
-  train(was_training);
-  if (options.allowed != nullptr) result.allowed = result.runtime->trie.filtered(*options.allowed);
-  return result;
+  return *searcher_;
 }
 
 std::vector<search::Hits> SequenceModelImpl::rank(const retrieval::TokenLists& texts,
                                                   const RankOptions& options) {
-  const Decoding decoding = this->decoding(texts, options);
-  const std::vector<DecodingQuery> queries = decoding.queries();
-  std::vector<search::Hits> result;
-  const auto take = [&](const std::vector<FoundDocid>& found) {
-    search::Hits hits;
-    for (const FoundDocid& one : found) hits.push_back({one.document, one.score});
-    result.push_back(std::move(hits));
-  };
+  const std::vector<torch::Tensor> memory = memories(texts);
+  const std::vector<QueryMemory> queries = views_of(memory);
   const auto k = static_cast<std::int64_t>(options.k);
+  std::vector<search::Hits> result;
   if (options.exact) {
-    BestFirstSearch search(decoding.runtime->decoder, decoding.runtime->trie.trie());
-    for (const DecodingQuery& query : queries) take(search.search(query, {.k = k}).found);
+    for (const QueryMemory& query : queries)
+      result.push_back(hits_of(searcher().search_exactly(query, {.k = k}, options.allowed).found));
     return result;
   }
-  BeamSearch search(decoding.runtime->decoder, decoding.runtime->trie.trie());
-  for (std::size_t begin = 0; begin < queries.size(); begin += kRankBatch) {
-    const std::size_t count = std::min(kRankBatch, queries.size() - begin);
-    for (const BeamResult& one :
-         search.search(std::span(queries).subspan(begin, count), {.beams = options.beams, .k = k}))
-      take(one.found);
-  }
+  for (const BeamResult& one : searcher().search(queries, {.beams = options.beams, .k = k}, options.allowed))
+    result.push_back(hits_of(one.found));
   return result;
 }
 
 std::vector<BeamTreeNode> SequenceModelImpl::tree(const retrieval::TokenLists& texts,
                                                   const RankOptions& options) {
-  const Decoding decoding = this->decoding(texts, options);
-  const std::vector<DecodingQuery> queries = decoding.queries();
-  BeamSearch search(decoding.runtime->decoder, decoding.runtime->trie.trie());
-  return search
+  const std::vector<torch::Tensor> memory = memories(texts);
+  const std::vector<QueryMemory> queries = views_of(memory);
+  return searcher()
       .search(std::span(queries).first(1),
-              {.beams = options.beams, .k = static_cast<std::int64_t>(options.k), .record = true})
+              {.beams = options.beams, .k = static_cast<std::int64_t>(options.k), .record = true},
+              options.allowed)
       .front()
       .tree;
 }

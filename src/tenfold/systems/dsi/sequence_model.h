@@ -12,9 +12,7 @@
 
 #include "tenfold/nn/t5.h"
 #include "tenfold/systems/dsi/model.h"
-#include "tenfold/systems/dsi/runtime/decoding.h"
-#include "tenfold/systems/dsi/runtime/docid_decoder.h"
-#include "tenfold/systems/dsi/runtime/live_leaves.h"
+#include "tenfold/systems/dsi/runtime/docid_searcher.h"
 #include "tenfold/train/tensor_file.h"
 
 namespace tenfold::dsi {
@@ -33,7 +31,7 @@ class SequenceModelImpl final : public DocidModelImpl {
   torch::Tensor loss(const retrieval::TokenBatch& texts,
                      const torch::Tensor& documents,
                      const torch::Tensor& indexing) override;
-  // Beam search or best-first search by the runtime decoder (runtime/beam_search.h), with the weights as they are now.
+  // Beam search or best-first search by the runtime (runtime/docid_searcher.h), with the weights as they are now.
   std::vector<search::Hits> rank(const retrieval::TokenLists& texts, const RankOptions& options) override;
   std::int64_t documents() const override { return static_cast<std::int64_t>(docids_.sequences.size()); }
 
@@ -59,13 +57,10 @@ class SequenceModelImpl final : public DocidModelImpl {
   Memory encode_embeddings(const torch::Tensor& embeddings, const torch::Tensor& mask);
   torch::Tensor embed_identifiers(const torch::Tensor& documents) const;  // [B, P, d]
   torch::Tensor decode_text(const Memory& memory, const torch::Tensor& targets);
+  // Of each text, [S, d] contiguous, in evaluation mode.
   std::vector<torch::Tensor> memories(const retrieval::TokenLists& texts);
-  // Decoder and trie of the runtime with the weights as they are now. Made anew only after they have changed.
-  struct Runtime;
-  std::shared_ptr<const Runtime> runtime();
-  // Everything a search of these texts needs.
-  struct Decoding;
-  Decoding decoding(const retrieval::TokenLists& texts, const RankOptions& options);
+  // The runtime's searcher with the weights as they are now. Made anew only after they have changed.
+  const DocidSearcher& searcher();
 
   Docids docids_;
   ModelOptions options_;
@@ -73,9 +68,9 @@ class SequenceModelImpl final : public DocidModelImpl {
   torch::nn::Embedding shared_{nullptr};
   nn::T5Stack encoder_{nullptr}, decoder_{nullptr};
   torch::Tensor embedding_, position_, head_;
-  torch::Tensor targets_;                   // [N, P], -1 behind the end token
-  std::shared_ptr<const Runtime> runtime_;  // of runtime_version_; null: not known
-  std::uint64_t runtime_version_ = 0;
+  torch::Tensor targets_;                    // [N, P], -1 behind the end token
+  std::unique_ptr<DocidSearcher> searcher_;  // of searcher_version_; null: not known
+  std::uint64_t searcher_version_ = 0;
 };
 TORCH_MODULE(SequenceModel);
 
